@@ -17,6 +17,7 @@ from gateway.protocol.narrative import Happening, HappeningKind, LoggedCode, Nar
 from gateway.runtime.notifications.texts import REFUSAL_TEXTS, readiness_text
 from gateway.system.i18n import SOURCE
 from gateway.system.json_log import JsonLineFormatter, json_line
+from gateway.system.line_output import STDOUT_LINES
 
 ISOLATE_CHARACTERS = "\u2068\u2069"  # `text.isolate_direction` puts them around a right-to-left name
 
@@ -186,7 +187,7 @@ def log_for_people(zone: tzinfo | None = None) -> None:
             lambda _logger, _method, line: expand_commands(str(line)),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(),
+        logger_factory=lambda *_names: STDOUT_LINES,
     )
     _log_libraries(logging.Formatter("%(asctime)s  %(message)s", "%H:%M:%S"))
 
@@ -202,7 +203,7 @@ def log_for_programs() -> None:
             lambda _logger, _method, event: json_line(event),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(),
+        logger_factory=lambda *_names: STDOUT_LINES,
     )
     _log_libraries(JsonLineFormatter())
 

@@ -5,7 +5,6 @@ has just arrived, or live video that is not proven at the moment of publishing. 
 """
 
 import asyncio
-import secrets
 import uuid
 from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Mapping
@@ -41,6 +40,7 @@ from gateway.runtime.door_sentences import CourierLanguages, sentence_for
 from gateway.runtime.notifications.outbox import Outbox
 from gateway.storage.log_names import kind_of
 from gateway.system.clock import Clock
+from gateway.system.ids import unique_id
 from gateway.video.client import VideoClient
 from gateway.video.ipc import CameraProof, ClipKey
 
@@ -137,7 +137,7 @@ class CommandExecutor:
             case c.SealProof():
                 self.archive.seal(command, state)
             case c.ShowSignal():
-                signal = d.SetSignal(id=secrets.token_hex(8), light=command.light, sound=command.sound)
+                signal = d.SetSignal(id=unique_id(), light=command.light, sound=command.sound)
                 if self._section.signal is not None:
                     self._send(self._section.signal, signal, life=5)
                 self._say(command.sound, state)
@@ -206,7 +206,7 @@ class CommandExecutor:
 
     def _lock(self, command: c.Lock | c.Close, state: Entrance) -> None:
         # A new id each time: tries are counted again after a restart, and a guarded lock obeys an id only once.
-        id_ = f"{command.visit}-lock-{secrets.token_hex(4)}"
+        id_ = f"{command.visit}-lock-{unique_id()[:8]}"
         device = order_device(state, command.closure)
         if device is None:
             log.warning("order_without_device", entrance=self.entrance, visit=command.visit, closure=command.closure)
@@ -241,7 +241,7 @@ class CommandExecutor:
         if device is None:
             return
         echoes = self.home.devices[device].definition.correlates
-        id_ = secrets.token_hex(8)
+        id_ = unique_id()
         self._ring_commands = {id_ if echoes else "": command.visit}
         signal = d.SetSignal(id=id_, light=d.Light.AMBER, sound=d.Sound.RING)
         self._send(device, signal, life=5)
@@ -258,7 +258,7 @@ class CommandExecutor:
     def _show_result(self, command: c.AnswerScan) -> None:
         self._unsent_refusals.pop(command.scanner, None)
         if command.scanner in self._section.all_scanners:
-            event, now = str(uuid.uuid4()), self.clock.now()
+            event, now = str(uuid.UUID(hex=unique_id() + unique_id(), version=4)), self.clock.now()
             result = d.ShowResult(word=command.answer.value, event=event, issued_at=now.utc)
             outcome = self._send(command.scanner, result, life=5)
             if command.answer is c.ScanAnswer.NO and isinstance(outcome, NotSent):
@@ -325,7 +325,7 @@ class CommandExecutor:
         self._publish_soon()
 
     def _publish_event(self, now: Now, body: Mapping[str, object]) -> None:
-        head = {"event_id": secrets.token_hex(8), "at": rfc3339_ms(now.utc), "entrance": self.entrance}
+        head = {"event_id": unique_id(), "at": rfc3339_ms(now.utc), "entrance": self.entrance}
         self._unpublished_events.append({**head, **body})
         self._publish_soon()
 

@@ -8,7 +8,6 @@ beside the next ones, but the store reserves no opening of which something earli
 import asyncio
 import hashlib
 import math
-import secrets
 from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import suppress
@@ -49,6 +48,7 @@ from gateway.runtime.log_limits import LogLimits
 from gateway.runtime.reconnects import ReconnectTracker
 from gateway.storage.models import CommitResult, StoredDecision, StoreFailed
 from gateway.system.clock import Clock
+from gateway.system.ids import unique_id
 from gateway.system.token_bucket import FixedWindow
 
 log = structlog.get_logger(__name__)
@@ -643,8 +643,9 @@ def new_scan(
     scanner: str, code: str, *, retained: bool = False, expected_only: bool = False, label: LabelElements = NO_LABEL
 ) -> e.Scanned:
     """Return the event of a scan, with a new id."""
-    id_ = secrets.token_hex(8)
-    return e.Scanned(id=id_, scanner=scanner, code=code, retained=retained, expected_only=expected_only, label=label)
+    return e.Scanned(
+        id=unique_id(), scanner=scanner, code=code, retained=retained, expected_only=expected_only, label=label
+    )
 
 
 def code_text(raw: str) -> str:

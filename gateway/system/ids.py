@@ -1,0 +1,20 @@
+"""Ids that nobody can guess and nobody has had before: of events, commands and scans."""
+
+import os
+import secrets
+
+_DRAWN = 256  # ids that one system call draws: in a busy process each call costs the loop a change of threads
+_ID_DIGITS = 16
+
+_ids: list[str] = []
+
+
+def unique_id() -> str:
+    """Return 16 random hexadecimal digits (64 bits of the system's generator)."""
+    if not _ids:
+        digits = secrets.token_hex(_DRAWN * _ID_DIGITS // 2)
+        _ids.extend(digits[begin : begin + _ID_DIGITS] for begin in range(0, len(digits), _ID_DIGITS))
+    return _ids.pop()
+
+
+os.register_at_fork(after_in_child=_ids.clear)
