@@ -103,7 +103,8 @@ print(*sys.modules)
 @pytest.mark.parametrize(
     ("command", "unneeded"),
     [
-        ("run", PICTURES | {"devices.simulators", "fpdf", "psutil", "zeroconf"}),
+        ("demo", PICTURES | {"fpdf", "gateway.app", "gateway.storage.store", "psutil", "segno", "zeroconf"}),
+        ("run", PICTURES | {"devices.simulators", "fpdf", "psutil", "segno", "zeroconf"}),
         ("simulate", PICTURES | {"gateway.app", "psutil", "zeroconf"}),  # the devices are a process of their own
         ("scan", PICTURES | {"gateway.app", "psutil", "zeroconf"}),
     ],

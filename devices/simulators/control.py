@@ -23,7 +23,7 @@ Who = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
 class Action(BaseModel):
     """One request; unknown keys are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class Arrive(Action):
@@ -255,7 +255,9 @@ Request = (
     | RebootDevice
     | ReadState
 )
-REQUEST: TypeAdapter[Request] = TypeAdapter(Annotated[Request, Field(discriminator="do")])
+REQUEST: TypeAdapter[Request] = TypeAdapter(
+    Annotated[Request, Field(discriminator="do")], config=ConfigDict(defer_build=True)
+)
 
 
 class Impossible(Exception):  # noqa: N818 (in this house things are impossible, not erroneous)

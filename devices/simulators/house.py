@@ -25,7 +25,7 @@ Compartment = Annotated[str, StringConstraints(pattern=r"^(cooler|freezer|flex)$
 class HouseSection(BaseModel):
     """A part of the file: unknown keys are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class SimulatedBroker(HouseSection):

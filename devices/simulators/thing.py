@@ -114,7 +114,7 @@ class ThingSection(BaseModel):
     thing must have.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     makes: ClassVar[type[Thing]]
     takes: ClassVar[frozenset[str]]

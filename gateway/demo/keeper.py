@@ -7,7 +7,7 @@ from gateway.demo.actors import DemoPerson, OnAction
 from gateway.demo.desk import DemoBrowser, DemoHouseholdBrowser, pages_session, wait_for_pages
 from gateway.demo.observers import WaitTimeout
 from gateway.demo.scenario import ScenarioRun
-from gateway.web.auth.keepers import CODE_COOKIE
+from gateway.web.auth.tokens import CODE_COOKIE
 
 AT_THE_DOOR = "courier"  # the person of the simulated house who does what a keeper does
 

@@ -20,7 +20,7 @@ from gateway.config.home import Home
 from gateway.domain.frozen import replace
 from gateway.domain.guests.bookings import Calendar, ReadingFailure, SourceStatus
 from gateway.domain.now import Now
-from gateway.domain.visit.commands import NotifyOwner
+from gateway.domain.visit.commands import BOOKING_NOTIFICATIONS, NotifyOwner
 from gateway.protocol.booking_reader import (
     ANSWER_ADAPTER,
     MAX_ANSWER_BYTES,
@@ -30,7 +30,7 @@ from gateway.protocol.booking_reader import (
     SourceRead,
 )
 from gateway.runtime.notifications.outbox import Outbox
-from gateway.storage.bookings import BOOKING_NOTIFICATIONS, Proposing
+from gateway.storage.bookings import Proposing
 from gateway.storage.models import StoreFailed
 from gateway.storage.store import Store
 from gateway.system.clock import Clock

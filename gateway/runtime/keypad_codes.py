@@ -22,6 +22,7 @@ from gateway.config.home import Home
 from gateway.config.topics import device_topic
 from gateway.domain.frozen import Frozen, replace
 from gateway.domain.guests.provisioning import (
+    CHECK_INTERVAL_S,
     CodeState,
     Do,
     PassCode,
@@ -47,7 +48,6 @@ from gateway.system.containment import Containment
 
 log = structlog.get_logger(__name__)
 
-POLL_INTERVAL_S = 1.0  # seconds between two looks at all codes
 STRAYS_INTERVAL_S = 10.0  # the same where the house file names no keypad, and a code may lie at a former one
 ANSWER_TIMEOUT_S = 15.0  # seconds for which a keypad is not asked about another code
 ORDER_LIFE_S = 30  # seconds after which the broker drops an order that no keypad took
@@ -142,7 +142,7 @@ class KeypadCodes:
             with self.containment.piece("keypads"):
                 await self._advance_all()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(POLL_INTERVAL_S if self.devices else STRAYS_INTERVAL_S):
+                async with asyncio.timeout(CHECK_INTERVAL_S if self.devices else STRAYS_INTERVAL_S):
                     await self._wake.wait()
 
     async def _advance_all(self) -> None:

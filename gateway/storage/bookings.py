@@ -23,13 +23,12 @@ from gateway.domain.guests.bookings import (
 )
 from gateway.domain.guests.passes import Pass, PassProblem, PassState, Stay, pass_code_digest, period_problem
 from gateway.domain.now import Now
-from gateway.domain.visit.commands import Notification
+from gateway.domain.visit.commands import BOOKING_NOTIFICATIONS, Notification
 from gateway.storage import guests, outbox
 from gateway.storage.database import Database, record_of
 from gateway.storage.part import StorePart, reads, writes
 
 MAX_KNOWN = 2 * MAX_BOOKINGS  # bookings of one source that are not over; a source that invents more is not followed
-BOOKING_NOTIFICATIONS = (Notification.BOOKING_PROPOSED, Notification.BOOKING_CHANGED, Notification.BOOKING_GONE)
 MAX_NEW = 20  # new bookings of one reading, so that the log grows slowly; the next reading brings the rest
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import TypeVar
 
+from gateway.config.brand_names import GUEST_BRAND_NAME, OWN_BRAND_NAME
 from gateway.config.home import BrandKeySection as Enrolled
 from gateway.config.home import BrandSection
 from gateway.config.home import Home as HomeFile
@@ -27,12 +28,9 @@ from gateway.storage.part import StorePart, reads, writes
 from gateway.storage.permissions import all_permissions, grant_test_brand, revoke_test_brand
 from gateway.storage.rows import permission_of
 from gateway.storage.writer import Writer
-from gateway.system.i18n import Language, _
+from gateway.system.i18n import Language
 
 T = TypeVar("T")
-
-GUEST_BRAND_NAME = _("Guest")  # of passes
-OWN_BRAND_NAME = _("Own parcel")  # of the brand of the box's own promises
 
 
 class BrandRegistry(StorePart):

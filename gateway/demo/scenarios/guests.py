@@ -15,10 +15,9 @@ from gateway.demo.scenario import (
     ScenarioRun,
 )
 from gateway.domain.delivery.result import DoorResult, Refusal
-from gateway.domain.guests.provisioning import ALARM_AFTER
+from gateway.domain.guests.provisioning import ALARM_AFTER, CHECK_INTERVAL_S
 from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.domain.visit.state import Phase
-from gateway.runtime.keypad_codes import POLL_INTERVAL_S
 from gateway.system.clock import SETTLE_TIME_S
 from gateway.system.i18n import _
 
@@ -114,7 +113,7 @@ async def keep_a_code(play: ScenarioRun, keypad: str) -> None:
     held = await grant(play)
     await play.set_fault(keypad, "keeps")
     await revoke(play, held)
-    await play.wait_a_moment(POLL_INTERVAL_S + 1)  # the order to delete is sent
+    await play.wait_a_moment(CHECK_INTERVAL_S + 1)  # the order to delete is sent
     play.narrate("house", "a quarter of an hour passes")
     await play.stage.change_box(SetClock(offset=ALARM_AFTER.total_seconds() + 1))
     await play.wait_for_alarm(AlarmCode.CODE_STILL_VALID, due=SETTLE_TIME_S)

@@ -15,8 +15,8 @@ from gateway.demo.scenario import (
 from gateway.demo.scenarios.guests import grant, keep_a_code, revoke, with_keypad
 from gateway.demo.scenarios.homes import with_matter_lock
 from gateway.domain.delivery.result import Refusal
+from gateway.domain.guests.provisioning import CHECK_INTERVAL_S
 from gateway.domain.visit.commands import AlarmCode, Notification
-from gateway.runtime.keypad_codes import POLL_INTERVAL_S
 from gateway.system.i18n import _
 
 SCENARIOS = ScenarioList()
@@ -90,7 +90,7 @@ async def _guest_code(play: ScenarioRun) -> None:
     await play.resident.does("open", "walk_in", "close", "lock_by_hand")
     await revoke(play, held)
     await play.log.wait_for_line("code", state="deleted")
-    await play.wait_a_moment(POLL_INTERVAL_S + 1)  # it is read back once more, and is gone
+    await play.wait_a_moment(CHECK_INTERVAL_S + 1)  # it is read back once more, and is gone
     play.require(not play.watch.messages(urgent=True), "a code that is gone alarms nobody")
 
 

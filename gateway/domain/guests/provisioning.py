@@ -25,6 +25,7 @@ from gateway.domain.frozen import Frozen, replace
 from gateway.domain.now import Now
 
 ALARM_AFTER = timedelta(minutes=15)  # after its end, a code that is not read back as gone is an alarm
+CHECK_INTERVAL_S = 1.0  # seconds between two checks of all codes
 RETRY_S = 60.0  # seconds between two orders, and between two queries that brought no proof
 LEAD = timedelta(hours=24)  # a keypad that keeps its very times gets the code so long before it counts
 PIN_DIGITS, PIN_CHARACTERS = 6, "123456789"  # every keypad takes these

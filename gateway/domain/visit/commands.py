@@ -54,6 +54,9 @@ class Notification(StrEnum):
     BOOKING_GONE = auto()  # the source does not list it any more
 
 
+BOOKING_NOTIFICATIONS = (Notification.BOOKING_PROPOSED, Notification.BOOKING_CHANGED, Notification.BOOKING_GONE)
+
+
 class AlarmCode(StrEnum):
     """The reason for an alarm, which the gateway raises at once."""
 

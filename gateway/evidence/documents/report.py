@@ -9,6 +9,7 @@ from dataclasses import field
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from gateway.config.brand_names import OWN_BRAND_NAME
 from gateway.config.closure_names import KIND_NAMES
 from gateway.config.home import Home
 from gateway.domain.delivery.own_parcel import OWN_BRAND
@@ -36,7 +37,6 @@ from gateway.evidence.manifest import FilmSpan, Manifest
 from gateway.evidence.receipt import OUTCOME_TEXTS
 from gateway.evidence.route import KNOWN_KINDS, RouteGap
 from gateway.evidence.verify import NOTE_NO_CHECKPOINT, NOTE_NO_KEY
-from gateway.storage.brands import OWN_BRAND_NAME
 from gateway.system.dates import day_text, window_text
 from gateway.system.i18n import Language, Text, _, pgettext
 from gateway.system.text import sanitized

@@ -14,8 +14,8 @@ from gateway.domain.delivery.own_parcel import OWN_BRAND, approval_limit_s
 from gateway.domain.guests.bookings import BookingNotice
 from gateway.domain.now import Now
 from gateway.domain.visit import commands as c
+from gateway.domain.visit.commands import BOOKING_NOTIFICATIONS
 from gateway.runtime.notifications.texts import NAMING_HOLDER, ComposedMessage, message_facts
-from gateway.storage.bookings import BOOKING_NOTIFICATIONS
 from gateway.storage.models import StoredMessage as Stored
 from gateway.storage.store import Store
 

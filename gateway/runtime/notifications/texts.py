@@ -8,14 +8,13 @@ from types import MappingProxyType
 import structlog
 
 from devices.reports import OperationError
+from gateway.config.brand_names import OWN_BRAND_NAME
 from gateway.config.device_names import battery_label
 from gateway.domain.custody import DeclineReason
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.frozen import Frozen
-from gateway.domain.visit.commands import AlarmCode, Notification
+from gateway.domain.visit.commands import BOOKING_NOTIFICATIONS, AlarmCode, Notification
 from gateway.runtime.notifications.closure_texts import closure_in_words, closure_text
-from gateway.storage.bookings import BOOKING_NOTIFICATIONS
-from gateway.storage.brands import OWN_BRAND_NAME
 from gateway.system.dates import hours_text, local_period_text
 from gateway.system.i18n import Fact, Language, Text, _, in_language
 from gateway.system.text import without_links

@@ -26,7 +26,6 @@ from gateway.web.auth.link_access import LAST_USE_INTERVAL, LINK_LIFETIME
 from gateway.web.auth.session_age import EarliestClock
 from gateway.web.auth.tokens import COOKIE_BYTES, LINK_BYTES, SecretToken, find_by_token, new_id
 
-KEEPER_COOKIE, CODE_COOKIE = "keeper", "keeper_code"  # of the session, and of the code itself
 COOKIE_LIFETIME = timedelta(days=400)  # the longest time that browsers keep a cookie; each view of the page renews it
 
 

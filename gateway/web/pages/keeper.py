@@ -9,7 +9,8 @@ from typing import ClassVar
 
 from aiohttp import web
 
-from gateway.web.auth.keepers import CODE_COOKIE, COOKIE_LIFETIME, KEEPER_COOKIE, KeeperAccess, SignedInKeeper
+from gateway.web.auth.keepers import COOKIE_LIFETIME, KeeperAccess, SignedInKeeper
+from gateway.web.auth.tokens import CODE_COOKIE, KEEPER_COOKIE
 from gateway.web.pages.linked import LinkedPages
 from gateway.web.server.authorization import (
     Authorizer,

@@ -12,10 +12,9 @@ from playwright.async_api import Page, expect
 
 from gateway.config.home import CamerasSection
 from gateway.domain.delivery.barcodes import ParcelCode, normalise
-from gateway.web.auth.keepers import CODE_COOKIE, KEEPER_COOKIE
 from gateway.web.auth.link_access import LINK_LIFETIME
 from gateway.web.auth.roles import Role
-from gateway.web.auth.tokens import COOKIE_BYTES, SecretToken
+from gateway.web.auth.tokens import CODE_COOKIE, COOKIE_BYTES, KEEPER_COOKIE, SecretToken
 from tests.browser import IN_SHARED_BROWSER, Scheme, accessibility_problems, visitor
 from tests.shell.house import PARCEL
 from tests.shell.keepers import BACK_WITHIN_S, CLAIRE, COMPANY, STRANGER, KeptBox, code_text, kept_box
