@@ -4,6 +4,7 @@ import asyncio
 import base64
 import logging
 import os
+import re
 import secrets
 import signal
 import socket as sockets
@@ -12,6 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, assert_never
+
+from pydantic import ValidationError
 
 from gateway.system.backoff import Backoff
 from gateway.video import ipc
@@ -23,8 +26,10 @@ START_TIMEOUT_S: Final = 10.0  # seconds for a new process to begin to listen
 RESTART_BACKOFF: Final = Backoff(0.1, 5.0)  # before a process that died is started again
 HANG_UP_TIMEOUT_S: Final = 1.0  # seconds within which a process of another version closes the connection
 MAX_FAILED_SESSIONS: Final = 3  # sessions in a row that end before a message was understood
+MIN_FADING_WAIT_S: Final = 0.01  # seconds between two looks for proofs that are too old
 PICTURE_TIMEOUT_S: Final = 1.0  # seconds that a message waits for its picture: the text matters more
 MAX_LINE_BYTES: Final = 16 << 20  # the facts of a long visit come in one line
+PROOF_TIME: Final = re.compile(rb'\{"at":([0-9]{1,12}\.[0-9]{1,12}),')  # what two proofs with the same claims differ in
 
 
 class VideoClient:
@@ -53,7 +58,9 @@ class VideoClient:
         self._writer: asyncio.StreamWriter | None = None
         self._child_pid: int | None = None
         self.pid: int | None = None  # of the video process, while connected
-        self._proofs: dict[str, ipc.CameraProof] = {}
+        self._proofs: dict[str, ipc.CameraProof] = {}  # of each camera; `_proven_at` has the newer time
+        self._proven_at: dict[str, float] = {}  # monotonic: when each of them was last proven
+        self._claims: dict[bytes, str] = {}  # the lines of these proofs after their time, and whose they are
         self._has_proofs = asyncio.Event()
         self._watched: dict[str, bool] = {}  # camera -> whether labels are read
         self._recording: dict[ipc.ClipKey, ipc.RecordClip] = {}
@@ -70,7 +77,13 @@ class VideoClient:
     def proofs(self) -> Mapping[str, ipc.CameraProof]:
         """The newest proof of each camera that is at most `MAX_PROOF_AGE_S` old; empty while not connected."""
         now = asyncio.get_running_loop().time()
-        return {name: proof for name, proof in self._proofs.items() if now - proof.at <= MAX_PROOF_AGE_S}
+        fresh: dict[str, ipc.CameraProof] = {}
+        for name, at in self._proven_at.items():
+            if now - at <= MAX_PROOF_AGE_S:
+                if self._proofs[name].at != at:
+                    self._proofs[name] = self._proofs[name].model_copy(update={"at": at})
+                fresh[name] = self._proofs[name]
+        return fresh
 
     async def run(self) -> None:
         """Start or find a video process and stay connected, until cancelled; the process then continues."""
@@ -184,9 +197,16 @@ class VideoClient:
         began, understood = loop.time(), False
         fading = asyncio.create_task(self._drop_stale_proofs(), name="stale proofs")
         try:
-            while (message := await self._read_message(reader)) is not None:
+            while (line := await self._read_line(reader)) is not None:
+                if self._renew_proof(line):
+                    continue
+                message = self._parse(line)
+                if message is None:
+                    break
                 self._on_message(message)
                 understood = understood or not isinstance(message, ipc.VideoHello)
+                if isinstance(message, ipc.CameraProof):
+                    self._remember_claims(message.camera, line)
         finally:
             fading.cancel()
             with suppress(asyncio.CancelledError):
@@ -197,16 +217,40 @@ class VideoClient:
                 self._drop_proof(name)
         return understood or loop.time() - began > HANG_UP_TIMEOUT_S
 
-    async def _read_message(self, reader: asyncio.StreamReader) -> ipc.FromVideo | None:
+    async def _read_line(self, reader: asyncio.StreamReader) -> bytes | None:
         try:
             line = await reader.readline()
-            if line:
-                return ipc.FROM_VIDEO_ADAPTER.validate_json(line)
         except (ConnectionError, ValueError) as error:
             log.warning("the video process is given up: %r", error)
-        else:
+            return None
+        if not line:
             log.warning("the video process is gone")
-        return None
+            return None
+        return line
+
+    def _parse(self, line: bytes) -> ipc.FromVideo | None:
+        try:
+            return ipc.FROM_VIDEO_ADAPTER.validate_json(line)
+        except ValidationError as error:
+            log.warning("the video process is given up: %r", error)
+            return None
+
+    def _renew_proof(self, line: bytes) -> bool:
+        """If a line repeats the newest proof of a camera with another time, take the time and return True.
+
+        Nearly all lines do. They are not parsed again: what follows the time is the same, byte for byte.
+        """
+        time = PROOF_TIME.match(line)
+        if time is None or (name := self._claims.get(line[time.end() :])) is None:
+            return False
+        self._proven_at[name] = float(time[1])
+        return True
+
+    def _remember_claims(self, name: str, line: bytes) -> None:
+        """Remember the line of a camera's newest proof instead of the one before, for `_renew_proof`."""
+        self._claims = {claims: whose for claims, whose in self._claims.items() if whose != name}
+        if (time := PROOF_TIME.match(line)) is not None:
+            self._claims[line[time.end() :]] = name
 
     def _on_message(self, message: ipc.FromVideo) -> None:
         match message:
@@ -215,7 +259,7 @@ class VideoClient:
                 self._send_all()
             case ipc.CameraProof():
                 before = self._proofs.get(message.camera)
-                self._proofs[message.camera] = message
+                self._proofs[message.camera], self._proven_at[message.camera] = message, message.at
                 self._has_proofs.set()
                 if before is not None and message.model_copy(update={"at": before.at}) == before:
                     return
@@ -251,13 +295,16 @@ class VideoClient:
             if not self._proofs:
                 self._has_proofs.clear()
                 await self._has_proofs.wait()
-            await asyncio.sleep(MAX_PROOF_AGE_S / 4)
-            for name, proof in tuple(self._proofs.items()):
-                if loop.time() - proof.at > MAX_PROOF_AGE_S:
+            oldest_at = min(self._proven_at.values())
+            await asyncio.sleep(max(oldest_at + MAX_PROOF_AGE_S - loop.time(), MIN_FADING_WAIT_S))
+            for name, proven_at in tuple(self._proven_at.items()):
+                if loop.time() - proven_at > MAX_PROOF_AGE_S:
                     self._drop_proof(name)
 
     def _drop_proof(self, name: str) -> None:
         proof = self._proofs.pop(name)
+        del self._proven_at[name]
+        self._claims = {claims: whose for claims, whose in self._claims.items() if whose != name}
         if proof.live or proof.moving or proof.recordings:
             self.on_event(ipc.CameraProof(camera=name, at=asyncio.get_running_loop().time(), live=False, moving=False))
 

@@ -18,7 +18,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -116,6 +116,7 @@ class VideoProcess:
             finally:
                 server.close()
                 viewers.close()
+                self._withdraw_proofs(self._cameras)
                 await asyncio.gather(*(asyncio.to_thread(camera.stop) for camera in self._cameras.values()))
                 await self._viewer_server.close()
                 if self._gateway is not None:
@@ -230,8 +231,9 @@ class VideoProcess:
         for name, camera in tuple(self._cameras.items()):
             await asyncio.to_thread(camera.watch, on=False, linger_s=RING_LINGER_S)
             if wanted.get(name) != camera.source or is_changed:
-                await asyncio.to_thread(camera.stop)
+                self._withdraw_proofs([name])
                 del self._cameras[name]
+                await asyncio.to_thread(camera.stop)
         self._context = around
         for name, source in wanted.items():
             if name not in self._cameras:
@@ -306,7 +308,7 @@ class VideoProcess:
                 self._write(b"".join(lines))
             if self._told or self._private:
                 look_at = min(look_at, renew_at)
-            if now >= check_at:
+            if now >= check_at - (PROOF_INTERVAL_S if is_renewal else 0.0):  # together with a proof that is due
                 check_at = now + PLACE_CHECK_INTERVAL_S
                 self._end_if_lost(held)
             waking = loop.call_at(min(look_at, check_at, self._end_without_gateway(now)), self._look.set)
@@ -333,6 +335,15 @@ class VideoProcess:
         if not is_wanted:
             del self._told[name]
         return until
+
+    def _withdraw_proofs(self, names: Iterable[str]) -> None:
+        """Say of cameras that are about to be stopped that they prove nothing any more.
+
+        Their newest proof would else count until it is too old, and a slow disk may hold up the end of their films.
+        """
+        gone = [name for name in names if self._told.pop(name, None) is not None]
+        for name in gone:
+            self._send(ipc.CameraProof(camera=name, at=time.monotonic(), live=False, moving=False))
 
     def _end_without_gateway(self, now: float) -> float:
         """End if no gateway came back in time; return until when (monotonic) one may come."""

@@ -305,6 +305,9 @@ def test_a_process_that_is_told_to_end_closes_its_films_and_takes_its_socket_alo
         talk.say(record("hall"))
         begun = talk.wait(ClipBegun)
         assert process.end(signal.SIGTERM) == 0
+        assert talk.hung_up()
+        last = [words for words in talk.heard if isinstance(words, CameraProof)][-1]
+        assert (last.live, last.recordings) == (False, ()), "told before a slow disk could hold up the film's end"
 
         film = process.films / begun.path
         assert film.exists()

@@ -28,7 +28,7 @@ from gateway.video import camera as module
 from gateway.video import process as process_module
 from gateway.video.camera import CameraReader, CameraStatus
 from gateway.video.held_folder import HeldSocket
-from gateway.video.ipc import FROM_VIDEO_ADAPTER, CameraProof, CameraSource, ClipKey, StreamFault
+from gateway.video.ipc import FROM_VIDEO_ADAPTER, CameraProof, CameraSource, ClipKey, ConfigureCameras, StreamFault
 from gateway.video.liveness import STALL_TIMEOUT_S, Liveness
 from gateway.video.process import VideoProcess
 from gateway.video.recording import CameraContext
@@ -189,10 +189,18 @@ class AnnouncedCamera:
     """A camera whose status changes at one instant, which it named before."""
 
     is_wanted = True
+    source = CameraSource(name="front", url="rtsp://127.0.0.1:1/live")
 
     def __init__(self) -> None:
         self.changes_at = math.inf
         self.busy = 0
+        self.on_stop: Callable[[], None] = lambda: None
+
+    def watch(self, *, on: bool, linger_s: float) -> None:
+        """Is no test's matter."""
+
+    def stop(self) -> None:
+        self.on_stop()
 
     def take_status(self, now: float) -> tuple[CameraStatus, float] | None:
         if self.busy:
@@ -229,6 +237,10 @@ class Told(VideoProcess):
             yield
         finally:
             task.cancel()
+
+    async def configure_anew(self, request: ConfigureCameras) -> None:
+        """As if the gateway sent another configuration."""
+        await self._configure(request)
 
     def look(self) -> None:
         """As if a camera's thread reported a change."""
@@ -272,6 +284,20 @@ async def test_the_process_tells_a_change_that_a_cameras_thread_reports(
             camera.changes_at = time.monotonic()
             process.look()
             assert not (await process.next_proof()).live
+
+
+async def test_a_camera_that_the_configuration_has_no_longer_proves_nothing_from_before_it_is_stopped(
+    announced: tuple[AnnouncedCamera, Told], tmp_path: Path
+) -> None:
+    camera, process = announced
+    told_before_stop: list[CameraProof] = []
+    camera.on_stop = lambda: told_before_stop.extend(process.told)
+    with process.publishing():
+        async with asyncio.timeout(30):
+            assert (await process.next_proof()).live
+            await process.configure_anew(ConfigureCameras(cameras=(), folder=str(tmp_path / "films")))
+    assert [proof.live for proof in told_before_stop] == [True, False]
+    assert len(process.told) == 2
 
 
 async def test_a_camera_whose_lock_a_slow_disk_holds_proves_nothing_and_is_asked_again(
