@@ -35,7 +35,7 @@ from gateway.protocol.hash_chain import GENESIS, ChainHead
 from gateway.protocol.key_succession import KeyHistory
 from gateway.protocol.keys import BoxKey, KeyMissing, set_aside
 from gateway.storage.doubts import HashAt, StoreCondition, open_read_only
-from gateway.system.atomic_file import overwrite_sector, read_regular, write_whole
+from gateway.system.atomic_file import overwrite_sector, read_regular, sync_data, write_whole
 
 MARK_FILE = "last-checkpoint.json"
 STORE_FILE = "perron.sqlite3"
@@ -135,8 +135,21 @@ class MarkWriter:
 
     def finish(self, head: ChainHead, now: Now) -> None:
         """Have a mark that names this entry, or a newer one, on the disk."""
-        if self._synced_seq < head.seq:
+        if not self._sync_written(head.seq):
             self.write(head, now)
+
+    def _sync_written(self, seq: int) -> bool:
+        """Have the mark that is written on the disk; False: it names an older entry than `seq`, or the sync failed."""
+        with self._lock:
+            if self._synced_seq < seq <= self._seq and self._is_intact:
+                self._is_intact = False  # if the sync fails, the next mark is a new file
+                try:
+                    sync_data(self._file)
+                except OSError as failure:
+                    log.error("mark_not_written", file=str(self._file), why=str(failure))
+                else:
+                    self._synced_seq, self._is_intact = self._seq, True
+            return self._synced_seq >= seq
 
     def write_signed(self, signed: Checkpoint, *, is_synced: bool = True) -> bool:
         """Keep a checkpoint as the mark; False: it is held as it is. OSError: the disk did not take it.

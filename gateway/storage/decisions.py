@@ -20,6 +20,7 @@ from gateway.storage import entrances, guests, keepers, outbox, pauses, recordin
 from gateway.storage.audit_log import bodies_of_visit, code_digest, code_key, encode, encode_code, encode_event
 from gateway.storage.box import store_time_floor
 from gateway.storage.database import Database
+from gateway.storage.entrances import EntranceStanding
 from gateway.storage.free_room import take_room
 from gateway.storage.models import CommitResult, StoredDecision
 from gateway.storage.rows import mark_for_check, outcomes_json, row_in_visit, row_of
@@ -36,19 +37,15 @@ def store_decision(
     Raises:
         LookupError: it reserves a delivery that does not exist, or there is no such entrance.
     """
+    standing = entrances.standing_of(db, decision.entrance)
     for command in decision.commands:  # every check comes before the first write
         changed: FactsChanged | KeeperWithdrawn | None = None
         if isinstance(command, c.ReserveOpening):
-            changed = _intent_changed(db, command, decision, context) or _keeper_changed(db, decision)
+            changed = _intent_changed(db, command, decision, context, standing) or _keeper_changed(db, decision)
         elif isinstance(command, c.RingBell):
             changed = _order_changed(db, decision, context)
         if changed is not None:
             return changed
-    query = "SELECT phase, visit, delivery FROM entrance WHERE id = ?"
-    before = db.execute(query, (decision.entrance,)).fetchone()
-    if before is None:
-        raise LookupError(f"no entrance {decision.entrance}")
-    phase_before, _, delivery_before = before
     for command in decision.commands:
         _apply_command(db, command, decision)
     visit, commands = visit_of(decision), [encode(command, "command") for command in decision.commands]
@@ -66,14 +63,14 @@ def store_decision(
     entrances.store_state(db, decision.entrance, decision.state)
     delivery = None if running is None else running.delivery.id
     after = (_phase_of(decision.state), None if running is None else running.id, delivery)
-    if after != before:
+    if after != (standing.phase, standing.visit, standing.delivery):
         update = "UPDATE entrance SET phase = ?, visit = ?, delivery = ? WHERE id = ?"
         db.execute(update, (*after, decision.entrance))
-    if delivery != delivery_before:  # what else changes a result marks the delivery itself
-        for key in (delivery_before, delivery):
+    if delivery != standing.delivery:  # what else changes a result marks the delivery itself
+        for key in (standing.delivery, delivery):
             if key is not None:
                 mark_for_check(db, key)
-    facts = logged_step(decision, commands, phase_before=phase_before, key=code_key(db))
+    facts = logged_step(decision, commands, phase_before=standing.phase, key=code_key(db))
     seq, row = db.log("step", decision.now.utc, facts, entrance=decision.entrance, visit=visit)
     for command in decision.commands:
         if isinstance(command, c.ReportDoorResult):
@@ -166,14 +163,13 @@ def _encode_limits(limits: Limits) -> Json:
 
 
 def _intent_changed(
-    db: Database, reserve: c.ReserveOpening, step: StoredDecision, house: DeliveryContext
+    db: Database, reserve: c.ReserveOpening, step: StoredDecision, house: DeliveryContext, stop: EntranceStanding
 ) -> FactsChanged | None:
     """Return the present facts if the intent may not reserve one opening and one withdrawal by them; None: it may."""
     facts = _facts_in_visit(db, reserve, step, house)
-    stop = entrances.stop_of(db, step.entrance)
-    planned = pauses.pauses_of(db, step.entrance)
+    planned = pauses.pauses_of(db, step.entrance) if stop.has_pauses else ()
     paused = any(pause.start <= step.now.utc < pause.end for pause in planned)
-    stays = guests.stays_of(db, step.entrance)
+    stays = guests.stays_of(db, step.entrance) if stop.has_stays else ()
     is_closed = not facts.errand.for_household and (paused or _holding(stays, step) != _holding(step.state.stays, step))
     same = (facts.version, facts.permission_version, stop.epoch) == (
         reserve.version,

@@ -4,7 +4,7 @@ Who asks for stop or presence of an entrance that the house does not have gets a
 """
 
 from datetime import datetime
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from gateway.domain.now import Now
 from gateway.domain.visit.state import Entrance
@@ -33,6 +33,30 @@ def stop_of(db: Database, entrance: str) -> StopState:
     """Return the owner's stop of an entrance."""
     query = "SELECT stopped, stop_epoch AS epoch FROM entrance WHERE id = ?"
     return _existing(db.record(StopState, query, (entrance,)), entrance)
+
+
+class EntranceStanding(NamedTuple):
+    """How an entrance stands before a decision; `has_pauses`, `has_stays`: whether the house has any stored."""
+
+    phase: str | None
+    visit: str | None
+    delivery: str | None
+    stopped: bool
+    epoch: int
+    has_pauses: bool
+    has_stays: bool
+
+
+def standing_of(db: Database, entrance: str) -> EntranceStanding:
+    """Return how an entrance stands."""
+    query = (
+        "SELECT phase, visit, delivery, stopped, stop_epoch, EXISTS (SELECT 1 FROM pause), EXISTS (SELECT 1 FROM stay)"
+        " FROM entrance WHERE id = ?"
+    )
+    phase, visit, delivery, stopped, epoch, has_pauses, has_stays = _existing(
+        db.execute(query, (entrance,)).fetchone(), entrance
+    )
+    return EntranceStanding(phase, visit, delivery, bool(stopped), epoch, bool(has_pauses), bool(has_stays))
 
 
 def set_presence(db: Database, entrance: str, home: HouseholdPresence, now: Now, *, by: str | None = None) -> None:

@@ -158,6 +158,8 @@ def row_of(db: Database, key: str) -> DeliveryRow | None:
 def row_in_visit(db: Database, key: str, visit: str | None) -> DeliveryRow | None:
     """Return a delivery as it stands for a visit that is on its way: the visit's own opening does not count as used."""
     row = row_of(db, key)
+    if visit is None:
+        return row
     own = db.execute("SELECT intent FROM visit WHERE id = ? AND delivery = ?", (visit, key)).fetchone()
     if row is None or own is None or own[0] not in {"reserved", "spent"}:
         return row

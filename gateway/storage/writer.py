@@ -18,6 +18,7 @@ T = TypeVar("T")
 
 MAX_JOBS_PER_COMMIT = 64  # a long queue should not wait for one large commit
 IDLE_CHECKPOINT_COMMITS = 200  # then an idle writer moves the WAL into the database
+MARK_IDLE_S = 0.01  # after which an idle writer writes the mark that nobody waits for: its sync delays no commit
 BUSY_CHECKPOINT_COMMITS = 2000  # then a busy writer does too, so that the WAL does not grow without end
 
 # Primary result codes of the environment, not of a bug.
@@ -41,8 +42,8 @@ _ENVIRONMENT_ERRORS = frozenset(
 class Mark:
     """A mark outside the file that a commit needs, with its time.
 
-    `is_later`: nobody waits for it. `visit`: of an intent; it may rest on a mark that the disk already has, if that one
-    names an entry of this visit.
+    `is_later`: nobody waits for it, and it is written when the writer has been idle for a moment. `visit`: of an
+    intent; it may rest on a mark that the disk already has, if that one names an entry of this visit.
     """
 
     now: Now
@@ -79,6 +80,7 @@ class Writer:
         self.lost: set[str] = set()
         """What jobs were `of` that the disk did not store. Only work may use it, which runs in this thread."""
         self._checkpointed_count = 0  # number of commits at the last checkpoint
+        self._later_mark: Mark | None = None  # the newest that is not written yet
         self._is_closing = False
         self.marker: Callable[[Database, Sequence[Mark]], bool] = lambda _connection, _marks: True
         """Writes one mark for these, in this thread, after a commit and before anybody hears of it; False: it could
@@ -133,23 +135,27 @@ class Writer:
             if group:
                 self._commit(group)
                 self._loop.call_soon_threadsafe(_resolve, group)
-                self._finish_mark(group)
+                self._finish_marks(group)
+            elif self._later_mark is not None:
+                self._finish_mark(self._later_mark)
             self._maybe_checkpoint()
+        if self._later_mark is not None:
+            self._finish_mark(self._later_mark)
         if self._connection is not None:
             self._disconnect(checkpoint=True)
 
     def _next_group(self) -> tuple[list[_Job], bool]:
-        """Wait for one job, then take all waiting jobs; second, return False at the end."""
+        """Wait for one job, then take all waiting jobs; none: a mark is due. Second, return False at the end."""
         group: list[_Job] = []
-        job = self._jobs.get()
-        while job is not None:
-            group.append(job)
-            if len(group) == MAX_JOBS_PER_COMMIT:
-                return group, True
-            try:
+        try:
+            job = self._jobs.get(timeout=None if self._later_mark is None else MARK_IDLE_S)
+            while job is not None:
+                group.append(job)
+                if len(group) == MAX_JOBS_PER_COMMIT:
+                    return group, True
                 job = self._jobs.get_nowait()
-            except queue.Empty:
-                return group, True
+        except queue.Empty:
+            return group, True
         return group, False
 
     def _commit(self, group: list[_Job]) -> None:
@@ -162,7 +168,7 @@ class Writer:
             db = self._connect()
             db.execute("BEGIN IMMEDIATE")
             for job in group:
-                _run_job(db, job)
+                _run_job(db, job, is_alone=len(group) == 1)
             db.execute("COMMIT")
             self._write_mark(db, group)
             self.commits += 1
@@ -180,11 +186,20 @@ class Writer:
         for job, _ in wanting:
             job.is_marked = is_marked
 
-    def _finish_mark(self, group: list[_Job]) -> None:
+    def _finish_marks(self, group: list[_Job]) -> None:
+        """Have the mark of an intent on the disk; it then also stands for those that nobody waits for."""
         marks = [mark for _, mark in _marks(group)]
-        if marks and self._connection is not None:
+        waited_for = [mark for mark in marks if not mark.is_later]
+        if waited_for:
+            self._finish_mark(waited_for[-1])
+        elif marks:
+            self._later_mark = marks[-1]
+
+    def _finish_mark(self, mark: Mark) -> None:
+        self._later_mark = None
+        if self._connection is not None:
             try:
-                self.finish_mark(self._connection, marks[-1].now)
+                self.finish_mark(self._connection, mark.now)
             except sqlite3.Error as error:
                 if not is_environment_error(error):
                     raise
@@ -245,15 +260,21 @@ def _resolve(group: list[_Job]) -> None:
             job.done.set_result((job.result, job.is_marked))
 
 
-def _run_job(db: Database, job: _Job) -> None:
-    """Run one job in its own savepoint. An error of disk or file is raised and ends the whole group."""
-    db.execute("SAVEPOINT job")
+def _run_job(db: Database, job: _Job, *, is_alone: bool) -> None:
+    """Run one job, in a savepoint unless it is alone in its commit. An error of disk or file ends the whole group."""
+    if not is_alone:
+        db.execute("SAVEPOINT job")
     try:
         job.result = job.work(db)
     except Exception as error:  # a bug of this job: its caller gets it, the other jobs continue
         if isinstance(error, sqlite3.Error) and (is_environment_error(error) or not db.in_transaction):
             raise
-        db.execute("ROLLBACK TO job")
+        if is_alone:
+            db.execute("ROLLBACK")
+            db.execute("BEGIN IMMEDIATE")
+        else:
+            db.execute("ROLLBACK TO job")
         db.stored_preflights.clear()
         job.error = error
-    db.execute("RELEASE job")
+    if not is_alone:
+        db.execute("RELEASE job")

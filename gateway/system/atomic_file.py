@@ -61,7 +61,8 @@ def overwrite_sector(path: Path, data: bytes, *, is_synced: bool = True) -> bool
     At most `SECTOR_BYTES`: a disk writes a sector whole or not at all. So a power cut leaves the new content or the old
     one, as after `write_whole`, and one sync of the data does for the three that a new file, its name and its folder
     take. If the sync fails (OSError), the file has to be written whole: the kernel may report the next sync as a
-    success although it has dropped the data. Without the sync only the end of this process loses nothing.
+    success although it has dropped the data. Without the sync only the end of this process loses nothing, until
+    `sync_data`.
     """
     if len(data) > SECTOR_BYTES:
         return False
@@ -78,6 +79,15 @@ def overwrite_sector(path: Path, data: bytes, *, is_synced: bool = True) -> bool
     finally:
         os.close(descriptor)
     return True
+
+
+def sync_data(path: Path) -> None:
+    """Make what `overwrite_sector` wrote durable. OSError: as there."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        os.fdatasync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def write_if_changed(path: Path, data: bytes, *, mode: int = 0o600) -> bool:

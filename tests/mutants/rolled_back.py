@@ -34,6 +34,24 @@ MUTANTS: tuple[Mutant, ...] = (
         tests=(f"{BACK}::test_the_mark_of_an_intent_waits_for_the_disk_unless_the_visit_has_one_already",),
     ),
     Mutant(
+        name="a mark that nobody waits for stands before the next commit",
+        file="gateway/storage/writer.py",
+        old="            self._later_mark = marks[-1]\n",
+        new="            self._finish_mark(marks[-1])\n",
+        tests=(f"{BACK}::test_the_mark_of_a_ring_waits_until_nobody_waits_for_the_store",),
+    ),
+    Mutant(
+        name="a mark whose sync failed is written over in its place",
+        file="gateway/evidence/rollback.py",
+        old=(
+            "                self._is_intact = False  # if the sync fails, the next mark is a new file\n"
+            "                try:\n"
+            "                    sync_data(self._file)\n"
+        ),
+        new="                try:\n                    sync_data(self._file)\n",
+        tests=(f"{BACK}::test_after_the_unlock_its_mark_is_synced_and_not_written_again",),
+    ),
+    Mutant(
         name="the mark is written before the commit: a kill between the two is taken for an older store",
         file="gateway/storage/writer.py",
         old=('            connection.execute("COMMIT")\n            self._write_mark(connection, group)\n'),

@@ -318,6 +318,57 @@ async def test_after_a_sync_that_failed_the_mark_is_a_new_file(used: Path, monke
     assert Checkpoint.from_json(mark.read_bytes()).seq == 55
 
 
+async def test_after_the_unlock_its_mark_is_synced_and_not_written_again(
+    used: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    marks, heads = MarkWriter(used, box="box-1", key=load_own_key(used)[0]), [ChainHead(seq=51, hash=bytes(32))]
+    heads.append(ChainHead(seq=52, hash=bytes(32)))
+    assert marks.write(heads[0], NOW)
+    assert marks.write(heads[1], NOW, is_synced=False)
+    mark = used / MARK_FILE
+    inode, failing, calls = mark.stat().st_ino, [True, False], list[str]()
+
+    def fdatasync(_descriptor: int) -> None:
+        calls.append("sync")
+        if failing.pop(0):
+            raise OSError(errno.EIO, "the disk is gone")
+
+    monkeypatch.setattr(os, "pwrite", lambda *_: pytest.fail("it is written already"))
+    monkeypatch.setattr(os, "fdatasync", fdatasync)
+    marks.finish(heads[1], NOW)
+    assert mark.stat().st_ino != inode, "the kernel may have dropped what it could not write"
+    assert (calls, marks.synced_seq) == (["sync"], 52)
+    monkeypatch.undo()
+    heads.append(ChainHead(seq=53, hash=bytes(32)))
+    assert marks.write(heads[2], NOW, is_synced=False)
+    assert marks.synced_seq == 52
+    monkeypatch.setattr(os, "pwrite", lambda *_: pytest.fail("it is written already"))
+    monkeypatch.setattr(os, "fdatasync", fdatasync)
+    marks.finish(heads[2], NOW)
+    marks.finish(heads[2], NOW)
+    assert (calls, marks.synced_seq) == (["sync", "sync"], 53)
+
+
+async def test_the_mark_of_a_ring_waits_until_nobody_waits_for_the_store(
+    used: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.storage.writer.MARK_IDLE_S", 3600.0)
+    async with box(used) as store:
+        marks = MarkWriter(used, box="box-1", key=BoxKey.load(used / "key"))
+        store.box.mark_with(marks)
+        await receive(store, make_offer(id="d2", parcels=("p2",), courier_sha256="2" * 64))
+        ring = make_step(entrance_state(visit_delivery(store, "shop.d2"), visit="v2"), RingBell(visit="v2"))
+        before = marks.synced_seq
+        await store.commit(ring)
+        await store.box.next_session_number()
+        assert before == marks.synced_seq < store.log.head().seq
+        await commit_reservation(store, "shop.d2", visit="v2")
+        assert marks.synced_seq == store.log.head().seq, "it rests on no mark that is not on the disk"
+        await store.commit(ring)
+        head = store.log.head()
+    assert marks.synced_seq == head.seq, "at the latest when the box ends"
+
+
 # ---- killed ----------------------------------------------------------------------------------------------------------
 
 KILLED = """

@@ -30,6 +30,7 @@ from gateway.domain.visit.state import (
 )
 from gateway.protocol.hash_chain import find_break
 from gateway.storage import rows as rows_module
+from gateway.storage.database import Database
 from gateway.storage.models import CommitResult, StoreFailed
 from gateway.storage.schema import connect
 from gateway.storage.store import Store
@@ -292,6 +293,20 @@ async def test_a_bug_in_one_piece_of_work_leaves_the_others_of_its_commit(tmp_pa
         with pytest.raises(LookupError):
             await bad
         await blocked
+
+
+async def test_a_bug_in_a_piece_of_work_alone_in_its_commit_leaves_nothing_of_it(tmp_path: Path) -> None:
+    def work(db: Database) -> None:
+        db.log("half", NOON)
+        raise LookupError("a bug")
+
+    async with open_store(tmp_path) as store:
+        head, writer = store.log.head(), writer_of(store)
+        with pytest.raises(LookupError):
+            await writer.do(work)
+        assert store.log.head() == head
+        assert await store.box.next_session_number() == 1
+        assert store.log.head() == head
 
 
 async def test_after_a_decision_that_was_not_stored_nothing_is_reserved_before_it_is_known(
