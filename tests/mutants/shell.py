@@ -6,6 +6,7 @@ GATEWAY = "tests/gateway/"
 ENTRANCE = f"{GATEWAY}runtime/test_entrance.py"
 PERFORM = f"{GATEWAY}runtime/test_effects.py"
 STORE = f"{GATEWAY}storage/test_store.py"
+POWER = f"{GATEWAY}storage/test_power_cut.py"
 STORE_HOUSE = f"{GATEWAY}storage/test_house.py"
 OFFERS = f"{GATEWAY}storage/test_offers.py"
 SCHEMA = f"{GATEWAY}storage/test_schema.py"
@@ -229,6 +230,34 @@ MUTANTS = (
         old="PRAGMA synchronous = FULL",
         new="PRAGMA synchronous = OFF",
         tests=(f"{GATEWAY}storage/test_schema.py::test_the_file_syncs_every_commit_and_only_the_writer_writes",),
+    ),
+    Mutant(
+        name="a power cut takes back what was published",
+        file="gateway/storage/schema.py",
+        old="PRAGMA synchronous = FULL",
+        new="PRAGMA synchronous = NORMAL",
+        tests=(f"{POWER}::test_wherever_the_power_fails_the_box_knows_what_it_has_opened",),
+    ),
+    Mutant(
+        name="a power cut between mark and commit is taken for an older store",
+        file="gateway/storage/writer.py",
+        old='            db.execute("COMMIT")\n            self._write_mark(db, group)\n',
+        new='            self._write_mark(db, group)\n            db.execute("COMMIT")\n',
+        tests=(f"{POWER}::test_wherever_the_power_fails_the_box_knows_what_it_has_opened",),
+    ),
+    Mutant(
+        name="the mark's new name is on the disk before its content",
+        file="gateway/system/atomic_file.py",
+        old="    temporary = _write_beside(path, data, mode)\n    _sync(temporary)\n",
+        new="    temporary = _write_beside(path, data, mode)\n",
+        tests=(f"{POWER}::test_wherever_the_power_fails_the_box_knows_what_it_has_opened",),
+    ),
+    Mutant(
+        name="an intent rests on a mark that a power cut takes back",
+        file="gateway/storage/box.py",
+        old="return first is not None and first <= synced_seq",
+        new="return first is not None",
+        tests=(f"{POWER}::test_a_store_from_before_the_visit_is_noticed_also_after_a_power_cut",),
     ),
     Mutant(
         name="the permission is not checked again at the intent",
