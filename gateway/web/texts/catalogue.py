@@ -1,17 +1,19 @@
 """The texts of the pages that a key chooses: a phase, an outcome, an error, or a script.
 
-Those that a template or a script draws are tables in `gateway/web/templates/texts`; this module has those that only
-Python chooses. Every other text stands where it is shown: in the templates, and in the modules of the pages.
+Those that a template or a script draws are in the modules beside this one; this module has those that only Python
+chooses. Every other text stands where it is shown: in the templates, and in the modules of the pages.
 """
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from jinja2 import Environment, PackageLoader
-
 from gateway.config.devices import DEVICE_SECTIONS
 from gateway.protocol.brand_facts import Complaint
-from gateway.system.i18n import Language, Text, _, languages_of, pgettext
+from gateway.system.i18n import Language, Text, _, languages_of
+from gateway.web.texts.away import AWAY_TEXTS
+from gateway.web.texts.courier import COURIER_TEXTS
+from gateway.web.texts.pages import PAGES_TEXTS
+from gateway.web.texts.replay import REPLAY_TEXTS
 
 _PAGE_TEXTS: Mapping[str, Text] = {
     "error.404": _("There is nothing at this address."),
@@ -117,16 +119,8 @@ COMPLAINT_TEXTS: Mapping[str, Text] = MappingProxyType(
 """What the owner may say of a visit."""
 
 
-def _table(name: str) -> Mapping[str, Text]:
-    """Return the `texts` that a template sets, by key."""
-    environment = Environment(loader=PackageLoader("gateway.web"), autoescape=True, extensions=["jinja2.ext.i18n"])
-    functions = {"gettext": _, "pgettext": pgettext}
-    texts: Mapping[str, Text] = vars(environment.get_template(f"texts/{name}.html").make_module(functions))["texts"]
-    return texts
-
-
 TEXTS: Mapping[str, Text] = MappingProxyType(
-    {**_PAGE_TEXTS, **_KIND_TEXTS, **_table("pages"), **_table("away"), **_table("courier"), **_table("replay")}
+    {**_PAGE_TEXTS, **_KIND_TEXTS, **PAGES_TEXTS, **AWAY_TEXTS, **COURIER_TEXTS, **REPLAY_TEXTS}
 )
 
 _OF_THE_HOUSE = TEXTS["stop"]

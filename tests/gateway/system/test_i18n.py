@@ -118,7 +118,7 @@ def test_a_translation_leaves_out_the_same_parts_when_a_fact_is_unknown(language
 
 COURIERS = ("system/dates.py", "web/templates/courier_over.html",
             "web/templates/courier.html", "web/templates/label_reader.html", "web/templates/parts/courier.html",
-            "web/templates/texts/courier.html")  # fmt: skip
+            "web/texts/courier.py")  # fmt: skip
 
 
 def test_a_third_language_is_one_file_here_the_whole_of_the_courier_s_page() -> None:
