@@ -62,29 +62,31 @@ class FragmentedMp4:
         fragment is empty.
         """
         base, ticks, last = self._base, self._ticks, self._last
-        first, times, display_times, media = None, list[int](), list[int](), list[bytes]()
+        begin, interval, is_key = 0, 1, False
+        media: list[bytes] = []
+        table: list[int] = []  # of each picture: duration, bytes, display time after decode time
         for picture in pictures:
             if not (data := length_prefixed(picture.data)):
                 continue
-            first = first or picture
-            last = max(last + 1, round((picture.dts - base) * ticks))
-            times.append(last)
-            display_times.append(max(last, round((picture.pts - base) * ticks)))
+            time = max(last + 1, round((picture.dts - base) * ticks))
+            if media:
+                table[-3] = interval = min(time - last, MAX_UINT32)
+            else:
+                begin, is_key = time, picture.is_key
+            table += (interval, len(data), min(max(0, round((picture.pts - base) * ticks) - time), MAX_UINT32))
             media.append(data)
-        if first is None:
+            last = time
+        if not media:
             return b""
         self._last = last
-        interval = times[-1] - times[-2] if len(times) > 1 else 1
-        end = last + interval if after is None else max(last + 1, round((after.dts - base) * ticks))
-        if first.is_key:
-            self._key_fragments.append((display_times[0], self._end))
+        if after is not None:
+            table[-3] = min(max(1, round((after.dts - base) * ticks) - last), MAX_UINT32)
+        if is_key:
+            self._key_fragments.append((begin + table[2], self._end))
         self._number += 1
-        numbers: list[int] = []
-        for time, display_time, data, until in zip(times, display_times, media, [*times[1:], end], strict=True):
-            numbers += (min(until - time, MAX_UINT32), len(data), min(display_time - time, MAX_UINT32))
-        table = struct.pack(f">{len(numbers)}I", *numbers)
         mdat = BOX.pack(8 + sum(map(len, media)), b"mdat")
-        fragment = b"".join([self._moof(times[0], len(times), len(table), is_key=first.is_key), table, mdat, *media])
+        samples = struct.pack(f">{len(table)}I", *table)
+        fragment = b"".join([self._moof(begin, len(media), len(samples), is_key=is_key), samples, mdat, *media])
         self._end += len(fragment)
         return fragment
 

@@ -59,6 +59,7 @@ class Liveness:
         self.faultless_until = now
         """Until when (inclusive) no fault is present unless a packet or a picture comes; -inf if one is present."""
         self._stalls_after = self._is_undecodable_after = self._freezes_after = math.inf
+        self._pictures_faultless_until = math.inf  # as `faultless_until`, by pictures alone
         self._update_ends()
 
     def add_packet(self, now: float, stream_time_s: float) -> None:
@@ -71,7 +72,7 @@ class Liveness:
             self._highest, self._rose_at, self._not_rising = stream_time_s, now, 0
         else:
             self._not_rising += 1
-        self._update_ends()
+        self._update_stall()
 
     def add_decode_failure(self, now: float) -> None:
         """Record that the decoder returned no valid picture for a packet."""
@@ -156,22 +157,25 @@ class Liveness:
         return min((end for end in ends if end >= now), default=math.inf)
 
     def _update_ends(self) -> None:
-        """Compute until when what is so stays so, after each change: it is read far more often than it changes."""
+        """Compute until when what pictures showed stays so, after each change: it is read far more often."""
+        until = self._is_undecodable_after = self._freezes_after = math.inf
+        if self._failed_decodes and self._failed_decodes >= (3 if self._decodes_every_picture else 2):
+            until = self._is_undecodable_after = self._failed_since + UNDECODABLE_TIMEOUT_S
+        if self._clock_region is not None and self._decodes_every_picture and self._clock_at > 0:
+            self._freezes_after = self._clock_at + MOVEMENT_TIMEOUT_S
+            until = min(until, self._freezes_after)
+        self._pictures_faultless_until = -math.inf if self._black else until
+        self._update_stall()
+
+    def _update_stall(self) -> None:
+        """Compute until when what packets and pictures showed stays so, after each packet."""
         until = self.last_packet_at + STALL_TIMEOUT_S
         if self._packets > 1:
             interval = (self.last_packet_at - self._first_packet) / (self._packets - 1)
             until = max(until, self.last_packet_at + STALL_FRAME_COUNT * interval)
         self._stalls_after = until
-        self._is_undecodable_after = self._freezes_after = math.inf
-        if self._failed_decodes and self._failed_decodes >= (3 if self._decodes_every_picture else 2):
-            self._is_undecodable_after = self._failed_since + UNDECODABLE_TIMEOUT_S
-            until = min(until, self._is_undecodable_after)
-        if self._clock_region is not None and self._decodes_every_picture and self._clock_at > 0:
-            self._freezes_after = self._clock_at + MOVEMENT_TIMEOUT_S
-            until = min(until, self._freezes_after)
-        if self._black or self._not_rising >= MAX_STUCK_PICTURES:
-            until = -math.inf
-        self.faultless_until = until
+        is_stuck = self._not_rising >= MAX_STUCK_PICTURES
+        self.faultless_until = -math.inf if is_stuck else min(until, self._pictures_faultless_until)
 
     def _clock_rows(self, height: int) -> tuple[int, int]:
         """Return first and last row (exclusive) of the clock's region in `height` rows; (0, 0) without a clock."""

@@ -59,6 +59,19 @@ async def recorder(
 
 
 @contextlib.asynccontextmanager
+async def stream_readers(air: CameraServer) -> AsyncIterator[list[LoggedProcess]]:
+    """A process for each camera that reads its packets with libav as the video process does, and nothing else."""
+    with tempfile.TemporaryDirectory(prefix="perron-bench-") as folder:
+        log = Path(folder) / "reader.log"
+        children = [await LoggedProcess.start("tests.bench.copying", [air.url(name)], log) for name in air.names]
+        try:
+            yield children
+        finally:
+            for child in children:
+                await child.end()
+
+
+@contextlib.asynccontextmanager
 async def stream_copies(air: CameraServer) -> AsyncIterator[tuple[str, list[LoggedProcess]]]:
     """A plain stream copy of each camera into a file: what does it, and its processes."""
     folder = Path(tempfile.mkdtemp(prefix="perron-bench-"))

@@ -396,15 +396,15 @@ MUTANTS = (
     Mutant(
         name="a film's index leads to pictures with which playing cannot begin",
         file="gateway/video/fragments.py",
-        old="        if first.is_key:\n            self._key_fragments",
-        new="        if first:\n            self._key_fragments",
+        old="        if is_key:\n            self._key_fragments",
+        new="        if media:\n            self._key_fragments",
         tests=(FRAGMENTS,),
     ),
     Mutant(
         name="a fragment's last picture ends before the next one begins",
         file="gateway/video/fragments.py",
-        old="end = last + interval if after is None else max(last + 1, round((after.dts - base) * ticks))",
-        new="end = last + 1",
+        old="table[-3] = min(max(1, round((after.dts - base) * ticks) - last), MAX_UINT32)",
+        new="table[-3] = 1",
         tests=(FRAGMENTS,),
     ),
     Mutant(
