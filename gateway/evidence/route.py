@@ -158,7 +158,7 @@ class RouteAccount(CanonicalModel):
 class _Part(BaseModel):
     """A part of a row; the log has more fields than are read here."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True, defer_build=True)
 
 
 PartT = TypeVar("PartT", bound=_Part)

@@ -127,7 +127,7 @@ def read_cold_chain(bodies: Iterable[object]) -> ColdChainAccount | None:
 class _Part(BaseModel):
     """A part of a row; the log has more fields than are read here."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
 
 PartT = TypeVar("PartT", bound=_Part)

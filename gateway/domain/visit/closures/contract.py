@@ -301,7 +301,7 @@ class Closure(BaseModel, ABC):
     A field marked `FromDevice` is not in that section: the device has it. Unknown is never good.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     order_kinds: ClassVar[frozenset[str]] = frozenset()
     """The kinds of devices that can open it, by their names in the house file; empty: no device can."""
