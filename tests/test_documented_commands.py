@@ -2,6 +2,8 @@
 
 import re
 import shlex
+import shutil
+import subprocess
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -78,3 +80,12 @@ def test_a_command_or_option_that_is_not_there_is_found() -> None:
 
 def test_the_readme_shows_commands() -> None:
     assert len(list(commands(ROOT / "README.md"))) > 6
+
+
+def test_make_help_names_every_target() -> None:
+    make = shutil.which("make")
+    assert make is not None
+    told = subprocess.run([make, "-s", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    named = dict(line.removeprefix("make ").split(" ", 1) for line in told.splitlines())
+    assert named.keys() == TARGETS
+    assert all(said.startswith(" ") for said in named.values())  # a column beside the longest name
