@@ -15,6 +15,7 @@ SINK = f"{GATEWAY}video/test_sink.py"
 FRAGMENTS = f"{GATEWAY}video/test_fragments.py"
 SYNCS = f"{GATEWAY}video/test_film_sync.py"
 DEADLINES = f"{GATEWAY}video/test_proof_deadlines.py"
+RECEIVED = f"{GATEWAY}video/test_proofs_received.py"
 SIGNATURE = f"{GATEWAY}protocol/test_jws.py"
 VERIFY = f"{GATEWAY}evidence/test_verify.py"
 LOCK = "tests/devices/simulators/test_lock.py"
@@ -391,6 +392,28 @@ MUTANTS = (
         file="gateway/video/camera.py",
         old="                with self._lock:\n                    self._notify_change(now, is_wanted=is_wanted)\n",
         new="",
+        tests=(DEADLINES,),
+    ),
+    Mutant(
+        name="a camera that is being stopped still proves itself live",
+        file="gateway/video/process.py",
+        old="                self._withdraw_proofs([name])\n",
+        new="",
+        tests=(DEADLINES,),
+    ),
+    Mutant(
+        name="a proof that changes back to what it was is not told",
+        file="gateway/video/client.py",
+        old="""        self._claims = {claims: whose for claims, whose in self._claims.items() if whose != name}
+        if (time""",
+        new="        if (time",
+        tests=(RECEIVED,),
+    ),
+    Mutant(
+        name="pictures without a fault outweigh a stalled stream",
+        file="gateway/video/liveness.py",
+        old="else min(until, self._pictures_faultless_until)",
+        new="else self._pictures_faultless_until",
         tests=(DEADLINES,),
     ),
     Mutant(
