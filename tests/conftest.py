@@ -13,8 +13,9 @@ import pytest
 from hypothesis import settings
 
 from gateway.demo.processes import LoggedProcess
+from gateway.mqtt.mosquitto import provisioning
 from tests import forkedworkers
-from tests.forkserver import end_fork_server, fork_server
+from tests.forkserver import end_fork_server, fork_server, ports_of
 from tests.skips import SkipReport
 from tests.told import MeasurementReport
 
@@ -103,6 +104,18 @@ def short_folder() -> Iterator[Path]:
     """A folder whose path is short enough for the sockets of a box in a folder below it, unlike `tmp_path`."""
     with tempfile.TemporaryDirectory(prefix="p") as folder:
         yield Path(folder)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def ports_of_its_own(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Let a worker take ports that no other one takes: a house that is killed comes back to the ports that it had."""
+    worker = getattr(request.config, "workerinput", None)
+    with pytest.MonkeyPatch.context() as patch:
+        if worker is not None:
+            ports = ports_of(int(worker["workerid"].removeprefix("gw")), worker["workercount"])
+            patch.setattr(provisioning, "FIRST_PORT", ports.start)
+            patch.setattr(provisioning, "PORT_COUNT", len(ports))
+        yield
 
 
 @pytest.fixture(autouse=True, scope="session")

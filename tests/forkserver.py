@@ -33,12 +33,15 @@ from pathlib import Path
 from typing import IO, Any
 
 import gateway.cli
+from gateway.mqtt.mosquitto import provisioning
 from gateway.system.parent_death import PR_SET_PDEATHSIG
 from tests.drawings import rehearse_deliveries, share_renderings
 from tests.forkedstills import fork_decoder
 from tests.forkedvideo import fork_video, run_and_exit
 
 ROOT = Path(__file__).parents[1]
+PORTS_OF_PROCESSES = range(provisioning.FIRST_PORT, provisioning.FIRST_PORT + provisioning.PORT_COUNT)[-2_000:]
+PORTS_OF_WORKERS = range(provisioning.FIRST_PORT, PORTS_OF_PROCESSES.start)
 DRAWINGS = ROOT / "build" / "drawings"
 PRELOADED_MODULES = (
     "gateway.app", "gateway.demo.rigged", "gateway.web.site", "gateway.integrations.lock_guard.process",
@@ -197,6 +200,12 @@ def ask_for_branch(address: str) -> tuple[socket.socket, int]:
     return socket.socket(fileno=file), int(pid)
 
 
+def ports_of(worker: int, workers: int) -> range:
+    """The ports that this worker's tests take: none of another worker, and none that a forked process takes itself."""
+    count = len(PORTS_OF_WORKERS) // workers
+    return PORTS_OF_WORKERS[worker % workers * count :][:count]  # one that replaces a dead one has a later number
+
+
 _servers: list[ForkServer] = []
 _others: list[ForkServer] = []
 _addresses: list[str] = []
@@ -306,6 +315,7 @@ if __name__ == "__main__":
         *(module.name for module in pkgutil.iter_modules(gateway.cli.__path__, "gateway.cli.")),
     ):
         importlib.import_module(name)
+    provisioning.FIRST_PORT, provisioning.PORT_COUNT = PORTS_OF_PROCESSES.start, len(PORTS_OF_PROCESSES)
     share_renderings(DRAWINGS)
     rehearse_deliveries()
     gc.freeze()  # what is there stays: nobody need copy it to look at it

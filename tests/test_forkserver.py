@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gateway.demo.processes import LoggedProcess, is_running
-from tests.forkserver import ForkServer, fork_server, run_python
+from tests.forkserver import PORTS_OF_PROCESSES, ForkServer, fork_server, ports_of, run_python
 from tests.gateway.evidence.visits import film_bytes
 from tests.waiting import assert_stays
 
@@ -163,3 +163,12 @@ async def test_it_ends_with_the_server_that_started_it(tmp_path: Path, monkeypat
     server.end()
     assert await asyncio.to_thread(gone, child.process.pid)
     assert fork_server() is not server
+
+
+@pytest.mark.parametrize("workers", [1, 2, 7, 8, 16])
+def test_no_two_workers_take_the_same_port_nor_a_process_one_of_theirs(workers: int) -> None:
+    taken = [*PORTS_OF_PROCESSES, *(port for worker in range(workers) for port in ports_of(worker, workers))]
+    assert len(set(taken)) == len(taken)
+    assert ports_of(workers, workers) == ports_of(0, workers), "one that stands for a worker that died has a new number"
+    said = run_python("-c", "from gateway.mqtt.mosquitto.provisioning import free_port; print(free_port())").stdout
+    assert int(said) in PORTS_OF_PROCESSES
