@@ -36,6 +36,7 @@ import gateway.cli
 from gateway.mqtt.mosquitto import provisioning
 from gateway.system.parent_death import PR_SET_PDEATHSIG
 from tests.drawings import rehearse_deliveries, share_renderings
+from tests.forkedprobe import fork_probe
 from tests.forkedstills import fork_decoder
 from tests.forkedvideo import fork_video, run_and_exit
 
@@ -321,5 +322,6 @@ if __name__ == "__main__":
     gc.freeze()  # what is there stays: nobody need copy it to look at it
     fork_video()
     fork_decoder()
+    fork_probe()
     if (mine := serve(socket.socket(fileno=int(sys.argv[1])))) is not None:
         run_and_exit(functools.partial(run_order, mine.words))

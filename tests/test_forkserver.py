@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from gateway.demo.processes import LoggedProcess, is_running
-from tests.forkserver import PORTS_OF_PROCESSES, ForkServer, fork_server, ports_of, run_python
+from tests.foreign import foreign_camera
+from tests.forkserver import PORTS_OF_PROCESSES, ROOT, ForkServer, fork_server, ports_of, run_python
 from tests.gateway.evidence.visits import film_bytes
 from tests.waiting import assert_stays
 
@@ -71,6 +72,17 @@ def gone(pid: int, *, within: float = 60.0) -> bool:
     while is_running(pid) and time.monotonic() < until:
         time.sleep(0.02)
     return not is_running(pid)
+
+
+PROBES = """
+import asyncio, sys
+from gateway.video import probe
+probe.PROBE_TIMEOUT_S = float(sys.argv[2])
+source = probe.CameraSource(name="front", url=sys.argv[1])
+for _ in range(2):
+    looked = asyncio.run(probe.probe_stream(source, picture=True))
+    print(looked.unopened, looked.lost, looked.width, looked.height, looked.key_every, bool(looked.picture))
+"""
 
 
 async def here(child: LoggedProcess) -> None:
@@ -163,6 +175,16 @@ async def test_it_ends_with_the_server_that_started_it(tmp_path: Path, monkeypat
     server.end()
     assert await asyncio.to_thread(gone, child.process.pid)
     assert fork_server() is not server
+
+
+def test_a_probe_of_a_forked_process_finds_what_a_fresh_one_finds_and_is_ended_when_it_is_late() -> None:
+    with foreign_camera(size=(640, 360)) as camera:
+        fresh = subprocess.run(
+            [sys.executable, "-c", PROBES, camera.url, "60"], capture_output=True, text=True, check=True, cwd=ROOT
+        )
+        forked, late = run_python("-c", PROBES, camera.url, "60"), run_python("-c", PROBES, camera.url, "0.1")
+    assert forked.stdout == fresh.stdout == "None None 640 360 1.0 True\n" * 2, forked.stderr
+    assert late.stdout == "no_answer None 0 0 None False\n" * 2, late.stderr
 
 
 @pytest.mark.parametrize("workers", [1, 2, 7, 8, 16])
