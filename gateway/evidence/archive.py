@@ -473,7 +473,7 @@ class Archive:
         filmed = max((clip.end for clip in part.clips), default=self.clock.now().utc)
         end = max(self._film_ends.get(key, filmed), part.began)
         cameras = self.home.entrances[part.entrance].film_cameras
-        moved_from = None if delivery is None else self._moved_from(delivery.id, to=part.entrance)
+        moved_from = None if delivery is None else self.store.deliveries.moved_from(delivery.id, to=part.entrance)
         return ManifestDraft(
             box=self.home.box,
             entrance=part.entrance,
@@ -504,7 +504,7 @@ class Archive:
     def _custody_draft(self, custody: CustodyProof, part: int, now: Now) -> ManifestDraft:
         """Return the content of a part of a custody: a visit without cameras and films."""
         delivery = self.store.deliveries.facts(custody.delivery, now)
-        moved_from = self._moved_from(custody.delivery, to=custody.reception)
+        moved_from = self.store.deliveries.moved_from(custody.delivery, to=custody.reception)
         return ManifestDraft(
             box=self.home.box,
             entrance=custody.reception,
@@ -532,11 +532,6 @@ class Archive:
             places={id_: _shown(name) for known in here.values() for id_, name in known.places.items()},
             brand=None if brand is None else _shown(brand),
         )
-
-    def _moved_from(self, delivery: str, *, to: str) -> str | None:
-        """Return the entrance from which the house moved a delivery to this one; None: it was not moved to this one."""
-        order = self.store.deliveries.order(delivery)
-        return order.moved_from if order is not None and order.entrance == to else None
 
 
 def _has_films(parts: Sequence[Part]) -> bool:

@@ -218,8 +218,8 @@ class _Command(_Part):
     what: str = ""
     house: str = ""
     part: int = 0
-    gaps: list[Gap] = []
-    ages: Annotated[list[_LoggedAge], Field(max_length=MAX_AGES)] = []
+    gaps: Annotated[list[Gap], Field(default_factory=list)]
+    ages: Annotated[list[_LoggedAge], Field(max_length=MAX_AGES, default_factory=list)]
 
 
 class _Row(_Part):
@@ -227,7 +227,8 @@ class _Row(_Part):
     at: Annotated[AwareDatetime, Field(strict=False)]
     trusted: bool = False
     event: _Event
-    commands: list[Any] = []  # each is read by itself; one that is not as expected is skipped
+    # Each is read by itself; one that is not as expected is skipped
+    commands: Annotated[list[Any], Field(default_factory=list)]
     phase: str = ""
     phase_before: str | None = None
     route: _LoggedRoute | None = None
@@ -614,8 +615,8 @@ _MARKS = frozenset({"key_taken", "key_returned"})
 def _parcel_steps(bodies: Iterable[object]) -> Iterator[CustodyStep]:
     """Yield the steps of a custody in which a parcel's stage changed."""
     for body in bodies:
-        row = _parsed(_CustodyRow, body)
-        if row is None or row.kind != "custody" or row.stage == row.stage_before:
+        row = _parsed(_CustodyRow, body) if isinstance(body, dict) and body.get("kind") == "custody" else None
+        if row is None or row.stage == row.stage_before:
             continue
         last = row.code.get("last")
         yield CustodyStep(

@@ -110,6 +110,8 @@ def read_cold_chain(bodies: Iterable[object]) -> ColdChainAccount | None:
     """Read the entries of a visit's log, in their order; None: no items, or nothing was opened for them."""
     reader: _Reader | None = None
     for body in bodies:
+        if reader is None and not (isinstance(body, dict) and body.get("route")):  # only the route names items
+            continue
         row = _parsed(_Row, body)
         if row is None or row.kind != "step":
             continue

@@ -94,9 +94,9 @@ def _common_form(value: object) -> object:
     if kind in _WRITTEN_ALIKE:
         return value
     if isinstance(value, dict) and kind is dict:
-        return {
-            _ascii_key(key): item if type(item) in _WRITTEN_ALIKE else _common_form(item) for key, item in value.items()
-        }
+        if not _are_ascii(value):
+            raise _UncommonValue
+        return {key: item if type(item) in _WRITTEN_ALIKE else _common_form(item) for key, item in value.items()}
     if isinstance(value, list | tuple) and kind in {list, tuple}:
         return [item if type(item) in _WRITTEN_ALIKE else _common_form(item) for item in value]
     if isinstance(value, int) and kind is int and abs(value) <= MAX_EXACT_INT:
@@ -109,10 +109,11 @@ def _common_form(value: object) -> object:
     raise _UncommonValue
 
 
-def _ascii_key(key: object) -> str:
-    if type(key) is str and key.isascii():
-        return key
-    raise _UncommonValue
+def _are_ascii(keys: Iterable[str]) -> bool:
+    try:
+        return "".join(keys).isascii()
+    except TypeError:  # one is no text
+        return False
 
 
 def parse_json(data: bytes) -> Json:

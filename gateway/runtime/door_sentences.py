@@ -3,7 +3,6 @@
 The light and the buzzer say the same; a speaker that is silent, late or gone changes nothing at the door.
 """
 
-import secrets
 from collections import OrderedDict
 from collections.abc import Mapping
 from functools import cache
@@ -13,6 +12,7 @@ from typing import Final
 from devices.commands import SaySentence, Sound
 from gateway.domain.visit.state import Entrance
 from gateway.system.i18n import SOURCE, Language, Text, _, languages_of
+from gateway.system.ids import unique_id
 
 MAX_COURIERS: Final = 256  # whose language is remembered; a day has fewer deliveries
 
@@ -68,4 +68,4 @@ def sentence_for(sound: Sound, state: Entrance, languages: CourierLanguages, def
     delivery = visit.delivery.id if visit is not None else state.pending_scan and state.pending_scan.delivery
     language = (languages.of(delivery) if delivery else None) or default
     spoken = language if language in spoken_languages() else SOURCE
-    return SaySentence(id=secrets.token_hex(8), sound=sound, language=spoken, text=text.to(spoken))
+    return SaySentence(id=unique_id(), sound=sound, language=spoken, text=text.to(spoken))

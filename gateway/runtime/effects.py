@@ -88,7 +88,7 @@ class CommandExecutor:
         self._unpublished_events: list[dict[str, object]] = []
         self._unsent_refusal_events: dict[object, tuple[dict[str, object], float]] = {}  # as the refusals, by scanner
         self._is_publishing_due = False
-        self._filmed_cameras = self._section.film_cameras
+        self._filmed_cameras, self._scanners = self._section.film_cameras, frozenset(self._section.all_scanners)
 
     def record_uptime(self, device: str, boot: str | None, uptime_ms: int | None, mono: float) -> None:
         """Store a device's own uptime."""
@@ -101,7 +101,7 @@ class CommandExecutor:
         section = self.home.devices[device]
         latency = section.closure_facts.get("latency")
         timeout_s = latency if isinstance(latency, float) else ANSWER_TIMEOUT_S
-        late = self.clock.now().mono - since > timeout_s  # an answer so late was published for another reason
+        late = self.clock.mono() - since > timeout_s  # an answer so late was published for another reason
         return number if query_session == session and number >= 0 and not late else None
 
     def has_queried(self, device: str, session: int, number: int) -> bool:
@@ -225,7 +225,7 @@ class CommandExecutor:
     def _send_query(self, device: str, session: int, number: int) -> None:
         if not self.home.devices[device].can_be_queried:
             return
-        self._last_queries[device] = session, number, self.clock.now().mono
+        self._last_queries[device] = session, number, self.clock.mono()
         self._sent_queries[device].append((session, number))
         self._send(
             device,
@@ -251,13 +251,15 @@ class CommandExecutor:
 
     def _say(self, sound: d.Sound, state: Entrance) -> None:
         """Have the entrance's speaker say the sentence for a sound of the signal."""
+        if self._section.speaker is None:
+            return
         sentence = sentence_for(sound, state, self.courier_languages, self.home.language)
-        if self._section.speaker is not None and sentence is not None:
+        if sentence is not None:
             self._send(self._section.speaker, sentence, life=5)
 
     def _show_result(self, command: c.AnswerScan) -> None:
         self._unsent_refusals.pop(command.scanner, None)
-        if command.scanner in self._section.all_scanners:
+        if command.scanner in self._scanners:
             event, now = str(uuid.UUID(hex=unique_id() + unique_id(), version=4)), self.clock.now()
             result = d.ShowResult(word=command.answer.value, event=event, issued_at=now.utc)
             outcome = self._send(command.scanner, result, life=5)
@@ -347,7 +349,7 @@ class CommandExecutor:
             if event["kind"] == "answer":
                 self._unsent_refusal_events.pop(event["scanner"], None)
                 if event["word"] == c.ScanAnswer.NO.value and isinstance(outcome, NotSent):
-                    self._unsent_refusal_events[event["scanner"]] = event, self.clock.now().mono
+                    self._unsent_refusal_events[event["scanner"]] = event, self.clock.mono()
 
     def _publish_retained(self, state: Entrance, now: Now) -> bool:
         """Return whether the broker gets this state, or has it."""

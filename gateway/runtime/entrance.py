@@ -102,6 +102,7 @@ class EntranceActor:
     ) -> None:
         self.state = state
         self._home, self._section = home, home.entrances[state.id]
+        self._scanners = frozenset(self._section.all_scanners)
         self._commit, self._matches, self._clock, self._crash_point = commit, matches, clock, crash_point
         self._keeper_of = keeper_of
         self._bindings = sensor_bindings(state.rules.closures)
@@ -143,7 +144,7 @@ class EntranceActor:
 
         A report that waits for its decision says something bad, or what the sensor reported has become too old.
         """
-        mono = self._clock.now().mono
+        mono = self._clock.mono()
         if any(aging.is_expired(fact, mono) for name, fact in self.state.facts.items() if name in sensors):
             return True
         return any(
@@ -155,11 +156,11 @@ class EntranceActor:
     def on_message(self, device: str, channel: TopicSuffix, incoming: InboundMessage) -> None:
         """Process a message of one of this entrance's devices; a flooding device's messages are dropped unread."""
         configured = self._home.devices[device]
-        mono = self._clock.now().mono
+        mono = self._clock.mono()
         vendor = VENDORS[configured.vendor]
         if channel in BRIDGE_CHANNELS and not vendor.decode_report(channel, incoming.payload, configured.device_ref):
             return  # an entry of the bridge's log about another device
-        if device not in self._section.all_scanners and not self._message_rates[device].take(mono):
+        if device not in self._scanners and not self._message_rates[device].take(mono):
             self.on_messages_lost(device)
             return
         if not incoming.retain:  # a retained message contains an old uptime
@@ -179,7 +180,7 @@ class EntranceActor:
                 for receive_report in self.on_robot:
                     receive_report(device, report, retained=context.retained)
         unreadable = any(isinstance(report, r.UnreadablePayload) for report in reports)
-        is_scan = device in self._section.all_scanners and channel in (TopicSuffix.EVENT, TopicSuffix.STATE)
+        is_scan = device in self._scanners and channel in (TopicSuffix.EVENT, TopicSuffix.STATE)
         if unreadable and is_scan and (code := incoming.payload.strip()):
             events.append(new_scan(device, _unreadable_code(code), retained=context.retained))
         reported = {event.sensor for event in events if isinstance(event, e.SensorReported)}
@@ -214,7 +215,7 @@ class EntranceActor:
         self, device: str, channel: TopicSuffix, incoming: InboundMessage, reports: tuple[r.Report, ...]
     ) -> None:
         """Void the queries of a device whose link is lost; once it is back it is queried again (`reconnects`)."""
-        mono, by_bridge = self._clock.now().mono, channel is TopicSuffix.BRIDGE and not incoming.retain
+        mono, by_bridge = self._clock.mono(), channel is TopicSuffix.BRIDGE and not incoming.retain
         for report in reports:
             if isinstance(report, r.NoAnswerReport):
                 self._executor.take_query(device, incoming.session)
@@ -226,7 +227,7 @@ class EntranceActor:
                     self._executor.take_query(device, incoming.session)
 
     def _is_settling(self, device: str) -> bool:
-        return self._reconnects.settling(device, self._clock.now().mono)
+        return self._reconnects.settling(device, self._clock.mono())
 
     def query_reconnected(self, now: Now) -> None:
         """Query the devices whose time after a reconnect has ended."""
@@ -337,13 +338,13 @@ class EntranceActor:
         old = context.retained or self._is_settling(device)
         events = tuple(surroundings.reports(self.state.rules.conditions, device, report, old=old))
         if events and not old:  # a report about another part of the device leaves this one silent
-            self._last_heard_mono[device] = self._clock.now().mono
+            self._last_heard_mono[device] = self._clock.mono()
         yield from events
 
     def _decode_sensors(self, device: str, report: r.Report, context: e.ReportContext) -> Iterator[e.Event]:
         """Yield the events of the sensors that a report is about, and remember the position of a car."""
         if isinstance(report, r.PositionReport) and not context.retained:
-            self.positions[device] = LastPosition(report=report, heard_mono=self._clock.now().mono)
+            self.positions[device] = LastPosition(report=report, heard_mono=self._clock.mono())
         if isinstance(report, r.LockReport) and report.bolt is r.LockState.UNLOCKED and not context.retained:
             self._crash_point("after-report")
         for event in sensor_events(self.state.rules.closures, self._bindings, device, report, context):
@@ -369,7 +370,7 @@ class EntranceActor:
 
     def on_messages_lost(self, device: str) -> None:
         """Record that a message of this device was dropped unread."""
-        if device in self._section.all_scanners:
+        if device in self._scanners:
             self._dropped_scans += 1
         else:
             self._devices_with_loss.add(device)
@@ -412,7 +413,7 @@ class EntranceActor:
         while True:
             if self._bug is not None:
                 raise self._bug
-            mono = self._clock.now().mono
+            mono = self._clock.mono()
             alarm_again_s = self.state.rules.timing.alarm_again
             flood_report_due = self._flood_reported_mono + alarm_again_s if self._dropped_scans else math.inf
             if mono >= flood_report_due:

@@ -6,7 +6,6 @@ refused again. The other entrance decides at a new scan whether it opens.
 
 import asyncio
 import contextlib
-import secrets
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass
@@ -31,6 +30,7 @@ from gateway.storage.models import StoreFailed
 from gateway.storage.store import Store
 from gateway.system.clock import Clock
 from gateway.system.containment import Containment
+from gateway.system.ids import unique_id
 
 log = structlog.get_logger(__name__)
 
@@ -177,6 +177,6 @@ class FallbackPlaces:
                 publication = VENDORS[device.vendor].encode_command(shown, device.device_ref)
                 topic = device_topic(self.home, scanner, publication.suffix)
                 self.publisher.publish(topic, publication.payload, expiry=ANSWER_LIFE_S)
-        event = {"event_id": secrets.token_hex(8), "at": rfc3339_ms(now.utc), "entrance": entrance, "kind": "elsewhere",
+        event = {"event_id": unique_id(), "at": rfc3339_ms(now.utc), "entrance": entrance, "kind": "elsewhere",
                  "delivery": delivery, "scanner": scanner, "moved_to": place}  # fmt: skip
         self.publisher.publish(entrance_topic(entrance, "event"), json_bytes(event))

@@ -156,8 +156,9 @@ class Inbox:
         self._publish_result(result)
 
     def _publish_result(self, result: DeliveryResult) -> None:
+        message = result.message()
         for topic in result_topics(result.brand):
-            self.publisher.publish(topic, result.message())
+            self.publisher.publish(topic, message)
 
     async def _answer_retailer(self, token: bytes) -> None:
         if typ_of(token) == BRAND_COMMENT.typ:

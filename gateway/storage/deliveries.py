@@ -218,6 +218,11 @@ class Deliveries(StorePart):
         row = self.row(delivery)
         return None if row is None else row.order
 
+    def moved_from(self, delivery: str, *, to: str) -> str | None:
+        """Return the entrance from which the house moved a delivery to this one; None: it was not moved to this one."""
+        query = "SELECT moved_from FROM delivery WHERE key = ? AND entrance = ?"
+        return self.reader().value(str, query, (delivery, to))
+
     def upcoming(self, entrance: str, now: Now) -> tuple[ExpectedDelivery, ...]:
         """Return the deliveries that may still come to an entrance and must be scheduled now, soonest end first.
 

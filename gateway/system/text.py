@@ -45,9 +45,15 @@ def sanitized(name: str) -> str:
     unassigned and private characters are removed; several blanks become one; more than `MAX_COMBINING_MARKS` marks on
     a letter are cut, and the text is cut to `MAX_NAME_CHARS`.
     """
+    if name.isascii() and name.isprintable():  # most names: nothing of the below is in them
+        return _cut(name)
     spaced = "".join(" " if unicodedata.category(char).startswith("Z") or char in "\t\r\n" else char for char in name)
     visible = "".join(char for char in spaced if not unicodedata.category(char).startswith("C"))
-    cut = " ".join(_limit_marks(unicodedata.normalize("NFC", visible)).split())
+    return _cut(_limit_marks(unicodedata.normalize("NFC", visible)))
+
+
+def _cut(text: str) -> str:
+    cut = " ".join(text.split())
     return cut if len(cut) <= MAX_NAME_CHARS else cut[: MAX_NAME_CHARS - 1] + "…"
 
 
@@ -78,7 +84,7 @@ def isolate_direction(name: str) -> str:
 
 
 def _isolated(text: str) -> str:
-    turns = any(unicodedata.bidirectional(char) in ("R", "AL", "AN") for char in text)
+    turns = not text.isascii() and any(unicodedata.bidirectional(char) in ("R", "AL", "AN") for char in text)
     return f"\u2068{text}\u2069" if turns else text
 
 

@@ -108,19 +108,20 @@ class Outbox:
 
     async def _send(self, message: ComposedMessage, picture: PictureSource | None, *, late: bool) -> None:
         message = replace(message, picture=None if picture is None else await picture())
-        log_message(message, self.home.language)
+        text = message.words(self.home.language)
+        log_message(message, text)
         if not late:
             self.notify_phones(message)
-        outcome = self._publish_message(message, late=late)
+        outcome = self._publish_message(message, text, late=late)
         if outcome is NotSent.TOO_LARGE:
-            outcome = self._publish_message(replace(message, picture=None), late=late)  # the text matters more
+            outcome = self._publish_message(replace(message, picture=None), text, late=late)  # the text matters more
         if isinstance(outcome, Sent):
             done = outcome.acknowledged
             done.add_done_callback(lambda _done: self._on_acknowledged(message, accepted=done.result().accepted))
         else:
             self._on_acknowledged(message, accepted=False)
 
-    def _publish_message(self, message: ComposedMessage, *, late: bool) -> Sent | NotSent:
+    def _publish_message(self, message: ComposedMessage, text: str, *, late: bool) -> Sent | NotSent:
         body = {
             "id": message.number or None,
             "at": rfc3339_ms(message.at),
@@ -128,7 +129,7 @@ class Outbox:
             "about": message.about.value,
             "urgent": message.urgent,
             "late": late,
-            "text": message.words(self.home.language),
+            "text": text,
             "facts": message.facts,
             "visit": message.visit,
             "delivery": message.delivery,
@@ -167,7 +168,8 @@ class Outbox:
                         await self._publish_result(result)
 
     async def _publish_result(self, result: DeliveryResult) -> None:
-        outcomes = [self.publisher.publish(topic, result.message()) for topic in result_topics(result.brand)]
+        message = result.message()
+        outcomes = [self.publisher.publish(topic, message) for topic in result_topics(result.brand)]
         if all([isinstance(o, Sent) and (await o.acknowledged).accepted for o in outcomes]):
             await self._try_store(self.store.deliveries.mark_reported(result, self.clock.now()))
 

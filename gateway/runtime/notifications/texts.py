@@ -394,12 +394,12 @@ def _sentence(
     return sentence.format(**known)
 
 
-def log_message(message: ComposedMessage, language: Language) -> None:
+def log_message(message: ComposedMessage, text: str) -> None:
     """Log a message, so that it can be found even if no phone was reached; of the picture only its size."""
     log.info(
         "told_owner",
         about=message.about.value,
-        text=message.words(language),
+        text=text,
         urgent=message.urgent,
         visit=message.visit,
         delivery=message.delivery,

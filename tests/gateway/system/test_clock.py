@@ -194,6 +194,25 @@ def test_summer_time_changes_nothing(summer_time: datetime, monkeypatch: pytest.
         time.tzset()
 
 
+def test_a_duration_is_measured_without_asking_the_kernel_and_is_what_a_whole_reading_has() -> None:
+    asked: list[float] = []
+
+    def synchronised() -> bool:
+        asked.append(0.0)
+        return True
+
+    clock = Clock(
+        ClockSection(source="ntp"),
+        floor=None,
+        keep_floor=lambda _utc: None,
+        mono=lambda: 7.0,
+        synchronised=synchronised,
+    )
+    assert clock.mono() == 7.0
+    assert not asked
+    assert clock.now().mono == clock.mono()
+
+
 def test_the_floor_is_kept_each_minute_and_at_each_intent() -> None:
     world = World(floor=NOON)
     for _ in range(181):

@@ -336,7 +336,7 @@ async def test_a_message_whose_process_was_killed_after_the_decision_is_told_by_
         script = (
             "import asyncio, os, signal, sys\n"
             "from pathlib import Path\n"
-            "from gateway.storage import Store\n"
+            "from gateway.storage.store import Store\n"
             "from gateway.domain.visit import commands as c\n"
             "from tests.gateway.domain.delivery.house import make_step\n"
             "from tests.gateway.domain.delivery.shop import NOW\n"

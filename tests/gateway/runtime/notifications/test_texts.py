@@ -298,12 +298,10 @@ def test_no_name_breaks_the_line_or_hides_a_character(name: str) -> None:
 
 def test_the_log_keeps_what_was_said_but_no_picture() -> None:
     with structlog.testing.capture_logs() as lines:
-        log_message(
-            ComposedMessage(
-                about=AlarmCode.DISK_FULL, facts={"time": "14:07"}, at=NOW.utc, visit="v1", picture=b"\xff\xd8"
-            ),
-            "en",
+        message = ComposedMessage(
+            about=AlarmCode.DISK_FULL, facts={"time": "14:07"}, at=NOW.utc, visit="v1", picture=b"\xff\xd8"
         )
+        log_message(message, message.words("en"))
     assert lines == [
         {
             "event": "told_owner",
