@@ -8,6 +8,7 @@ class gets its `__init__` alone, which sets all fields at once, and has the othe
 """
 
 from dataclasses import MISSING, Field, FrozenInstanceError, dataclass, field, fields
+from functools import cached_property
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform
 
@@ -18,23 +19,33 @@ __all__ = ["Frozen", "replace"]
 class Frozen:
     """Makes each class below it a frozen dataclass, made with the names of its fields unless `kw_only` is False.
 
-    Two instances of one class are equal if all their fields are, except those with `compare=False`.
+    Two instances of one class are equal if all their fields are, except those with `compare=False`. A class may have a
+    `cached_property`: what follows from the fields is no field, and a copy computes it anew.
     """
 
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
     _values_of: ClassVar[Any]  # compared fields, from `vars`: a `cached_property` lies there too
+    _is_plain: ClassVar[bool]  # `vars` has the fields alone, and nothing checks them
+    _compares_all: ClassVar[bool]  # `vars` has the compared fields alone
 
     def __init_subclass__(cls, *, kw_only: bool = True) -> None:
         super().__init_subclass__()
         dataclass(init=False, repr=False, eq=False, kw_only=kw_only)(cls)
         names = [one.name for one in fields(cls) if one.compare]
         cls._values_of = staticmethod(itemgetter(*names) if names else lambda _fields: ())
+        has_derived = any(isinstance(one, cached_property) for kind in cls.__mro__ for one in vars(kind).values())
+        cls._is_plain = not (has_derived or hasattr(cls, "__post_init__"))
+        cls._compares_all = not has_derived and len(names) == len(fields(cls))
         if "__init__" not in vars(cls):
             type.__setattr__(cls, "__init__", _make_init(cls))
 
     def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
         if self.__class__ is not other.__class__:
             return NotImplemented
+        if self._compares_all:
+            return bool(self.__dict__ == other.__dict__)
         return bool(self._values_of(vars(self)) == self._values_of(vars(other)))
 
     def __hash__(self) -> int:
@@ -86,13 +97,20 @@ else:
         Raises:
             TypeError: the class has no such field, or has a `__post_init__`, which would not run.
         """
-        cls = type(instance)
-        before = vars(instance)
+        cls = instance.__class__
+        before = instance.__dict__ if cls._is_plain else _fields_of(instance)
         fields = before | changes
         if len(fields) != len(before):
             raise TypeError(f"{cls.__name__} has no field {', '.join(changes.keys() - before.keys())}")
+        copy = _new(cls)
+        _set(copy, "__dict__", fields)
+        return copy
+
+    def _fields_of(instance: Frozen) -> dict[str, object]:
+        """Return the fields without what was computed from them."""
+        cls = type(instance)
         if hasattr(cls, "__post_init__"):
             raise TypeError(f"{cls.__name__} has __post_init__")
-        copy = object.__new__(cls)
-        object.__setattr__(copy, "__dict__", fields)
-        return copy
+        return {name: getattr(instance, name) for name in cls.__dataclass_fields__}
+
+    _new, _set = object.__new__, object.__setattr__

@@ -30,7 +30,7 @@ from gateway.domain.visit import summary
 from gateway.domain.visit.closures.contract import MAIN_CLOSURE, ORDER_ROLE
 from gateway.domain.visit.predicates import courier_cameras, requires_film
 from gateway.domain.visit.state import Entrance, Phase
-from gateway.domain.visit.views import all_sensors, find_closure, find_sensor
+from gateway.domain.visit.views import find_sensor
 from gateway.evidence.archive import Archive
 from gateway.evidence.manifest import visit_folder
 from gateway.mqtt.packets import Acknowledgement, NotSent, PublishOptions, Sent
@@ -385,7 +385,7 @@ def is_filmed_live(command: c.Unlock, state: Entrance, proofs: Mapping[str, Came
 
 def order_device(state: Entrance, closure: str) -> str | None:
     """Return the device that opens a closure; None: only a key opens it, or the entrance has no such closure."""
-    found = find_closure(state.rules, closure)
+    found = state.rules.closures_by_id.get(closure)
     return None if found is None else found.devices.get(ORDER_ROLE)
 
 
@@ -399,9 +399,7 @@ def route_sensors(state: Entrance, command: c.Unlock) -> frozenset[str]:
     """Return the sensors of the closures that the visit has yet to open, from this one on."""
     route = () if state.visit is None else state.visit.route
     left = route[route.index(command.closure) :] if command.closure in route else (command.closure,)
-    return frozenset(
-        name for name, closure, _, _ in all_sensors(state.rules) if closure.id in left and closure.is_private
-    )
+    return frozenset(name for name, closure, _, _ in state.rules.sensors if closure.id in left and closure.is_private)
 
 
 def event_body(command: c.Command) -> dict[str, object] | None:

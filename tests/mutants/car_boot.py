@@ -99,7 +99,7 @@ MUTANTS = (
     Mutant(
         name="no boot was ever seen open",
         file=f"{VISIT}views.py",
-        old="was_opened=closure.id in visit.entry.opened,",
+        old="was_opened=closure.id in entry.opened,",
         new="was_opened=False,",
         tests=(OF_BOOT,),
     ),

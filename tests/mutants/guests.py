@@ -65,8 +65,8 @@ MUTANTS = (
     Mutant(
         name="a courier comes in while guests stay",
         file=f"{VISIT}predicates.py",
-        old="if delivery.errand.for_household or not any(stay.start <= now.utc < stay.end for stay in stays):",
-        new="if delivery.errand.for_household or stays:",
+        old="if not any(stay.start <= now.utc < stay.end for stay in stays):",
+        new="if stays:",
         tests=(STAYS,),
     ),
     Mutant(
@@ -269,7 +269,7 @@ MUTANTS = (
     Mutant(
         name="a guest's hand in a stay is a break-in while the household is away",
         file="gateway/domain/visit/views.py",
-        old="is_away=is_household_away(state) and not is_stay",
+        old="is_away=not is_stay and is_household_away(state)",
         new="is_away=is_household_away(state)",
         tests=("tests/gateway/domain/visit/test_stays.py",),
     ),

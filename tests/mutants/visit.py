@@ -203,8 +203,8 @@ MUTANTS = (
     Mutant(
         name="a bell that never rang is good enough",
         file="gateway/domain/visit/decide.py",
-        old="elif not (visit.consent.bell_confirmed and _is_courier_filmed(step)):",
-        new="elif not _is_courier_filmed(step):",
+        old="elif not (visit.consent.bell_confirmed and is_filmed_now):",
+        new="elif not is_filmed_now:",
         tests=(RINGING, SEEDS),
     ),
     Mutant(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import field
 from datetime import datetime
+from functools import cached_property
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
@@ -74,17 +75,17 @@ class VisitDelivery(Frozen):
         """Return whether it brings nothing: then the courier's own code opens it, not a parcel's."""
         return bool(self.collect) and not self.parcels
 
-    @property
+    @cached_property
     def codes(self) -> frozenset[str]:
         """Return the codes of its parcels and items."""
         return self.parcels | {item.code for item in self.items}
 
-    @property
+    @cached_property
     def places(self) -> frozenset[str]:
         """Return every place to which something of the delivery goes."""
         return frozenset({self.place, *(item.place for item in self.items)})
 
-    @property
+    @cached_property
     def limits(self) -> Mapping[str, Limits]:
         """Return the limits of the air at each place that has any, by order, law and the labels that were read."""
         own = Limits(min_c=self.cold_min_c, max_c=self.cold_max_c)

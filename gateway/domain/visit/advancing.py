@@ -42,7 +42,7 @@ def _prove_behind(step: Step) -> None:
     run = visit.securing.run
     run = replace(run, step=START) if run.step == PROVEN else run
     runner = procedure.Runner(timer=Timer.ANSWER, ident=visit.id, command_valid_until=visit.entry.command_valid_until)
-    run = replace(run, refused=visit.refused, jammed=visit.jammed)
+    run = run.reported(refused=visit.refused, jammed=visit.jammed)
     run, result = procedure.advance(step, behind, behind.secure, run, runner)
     if result is Verdict.DONE:
         run = replace(run, step=PROVEN)

@@ -11,7 +11,7 @@ from gateway.domain.visit.closures.contract import UNKNOWN, Fact, Sensor
 from gateway.domain.visit.commands import ValueAge
 from gateway.domain.visit.state import Entrance, Phase, Timer
 from gateway.domain.visit.step import Step
-from gateway.domain.visit.views import all_sensors, fact_of
+from gateway.domain.visit.views import fact_of
 
 MIN_REFRESH_S = 10.0  # seconds from a report to the next query, however little time its value has left
 RETRY_S = 30.0  # seconds between two queries of a sensor of which nothing is known
@@ -59,15 +59,14 @@ def ages_at(step: Step, closure: AnyClosure) -> tuple[ValueAge, ...]:
 
 def settle(step: Step) -> None:
     """Drop good news that is too old, and query it; query good news again shortly before that."""
-    if not _matters(step.state):
+    if not (step.state.rules.aging_sensors and _matters(step.state)):
         step.clear_timers(Timer.EXPIRY)
         return
     is_any_due, due = step.timer_expired(Timer.EXPIRY), list[float]()
-    for name, _, _, sensor in all_sensors(step.state.rules):
-        if sensor.max_age_s is not None:
-            _settle_sensor(step, name, sensor, step.now.mono + (TOGETHER_S if is_any_due else 0.0))
-            fact = fact_of(step.state, name)
-            due += [at for at in (fact.refresh_at, fact.expires_at) if at is not None]
+    for name, sensor in step.state.rules.aging_sensors:
+        _settle_sensor(step, name, sensor, step.now.mono + (TOGETHER_S if is_any_due else 0.0))
+        fact = fact_of(step.state, name)
+        due += [at for at in (fact.refresh_at, fact.expires_at) if at is not None]
     if not due:
         step.clear_timers(Timer.EXPIRY)
     elif step.state.timers.get(Timer.EXPIRY) != min(due):

@@ -33,7 +33,6 @@ from gateway.domain.visit import commands as c
 from gateway.domain.visit import door_open as inside
 from gateway.domain.visit import events as e
 from gateway.domain.visit.predicates import (
-    are_all_secured,
     guest_refusal,
     has_unlock_intent,
     held_closures,
@@ -104,6 +103,8 @@ def _check_rest(step: Step) -> None:
 
 def apply_event(step: Step, event: e.Event) -> None:
     """Turn an event into facts; only scans are answered here."""
+    if isinstance(event, (e.TimerExpired, e.UnlockPublished)):  # they change no facts
+        return
     if isinstance(event, e.DeviceEvent):
         facts.apply_event(step, event)
         return
@@ -142,8 +143,6 @@ def apply_event(step: Step, event: e.Event) -> None:
             film.on_closed(step, event)
         case e.ProofSealed():
             film.on_sealed(step, event)
-        case e.UnlockPublished() | e.TimerExpired():
-            pass
         case _:
             assert_never(event)
 
@@ -250,24 +249,31 @@ def _settle_entrance(step: Step) -> None:
             step.emit(transitions.DARK)
         step.clear_timers(Timer.SIGNAL)
     intrusion.settle_incident(step)
-    safemode.settle(step)
-    lock_request.settle(step)
+    if step.state.safe is not None:
+        safemode.settle(step, step.state.safe)
+    if step.state.lock_request is not None:
+        lock_request.settle(step, step.state.lock_request)
     _settle_periods(step)
     film.settle_stay(step)
     aging.settle(step)
     _query_unproven(step)
     readiness.settle(step)
     late.on_courier_exit(step)
-    _remember_marks(step)
-    film.declare_shown_gaps(step)
+    if has_unlock_intent(step.state):
+        _remember_marks(step)
+        film.declare_shown_gaps(step)
     inside.settle_behind(step)
-    _alarm_of_conditions(step)
+    if has_unlock_intent(step.state):
+        _alarm_of_conditions(step)
 
 
 def _settle_periods(step: Step) -> None:
     """Remove pauses and stays that are over, and set a timer for the next begin or end: what follows happens then."""
     now, pauses, stays = step.now, step.state.pauses, step.state.stays
-    if (pauses or stays) and now.trusted:
+    if not (pauses or stays):
+        step.clear_timers(Timer.PAUSE)
+        return
+    if now.trusted:
         pauses = tuple(pause for pause in pauses if now.utc < pause.end)
         stays = tuple(stay for stay in stays if now.utc < stay.end)
         if (pauses, stays) != (step.state.pauses, step.state.stays):
@@ -288,9 +294,11 @@ def _query_unproven(step: Step) -> None:
     state = step.state
     relocks = state.visit is not None and state.visit.phase is Phase.RELOCKING  # securing sends its own queries
     # A closure that may still obey a late command is queried though it is good: not each one reports its own moves
-    held, is_secure = held_closures(state), are_all_secured(state)
+    held = held_closures(state)
     matters = state.visit is not None or state.window_near or state.incident is not None
-    if state.broker_session is None or relocks or not (held or (matters and not is_secure)):
+    may_query = state.broker_session is not None and not relocks and bool(held or matters)
+    is_secure = may_query and step.are_all_secured()
+    if not may_query or (is_secure and not held):
         step.clear_timers(Timer.PROBE)
         return
     if step.timer_expired(Timer.PROBE):
@@ -303,31 +311,28 @@ def _query_unproven(step: Step) -> None:
 
 
 def _remember_marks(step: Step) -> None:
-    """Log each mark of a closure in this visit, with the holder; marks also count for the result of the parcels."""
-    if not has_unlock_intent(step.state):
-        return
-    entry, holder = step.visit.entry, step.visit.holder
-    for closure in map(step.closure, entry.ordered_at):
+    """Log each mark of a closure since an intent, with the holder; marks also count for the result of the parcels."""
+    with_marks, entry, holder = step.state.rules.closures_with_marks, step.visit.entry, step.visit.holder
+    for closure in [step.closure(ident) for ident in entry.ordered_at if ident in with_marks]:
         for mark in sorted(closure.marks(step.view(closure)) - entry.marks):
             step.emit(c.LogNote(what=f"{mark}:{holder}" if holder else mark))
             if mark in closure.announced_marks:
                 step.notify_of_visit(closure.announced_marks[mark])
             entry = replace(entry, marks=entry.marks | {mark})
-    if entry != step.visit.entry:
+    if entry is not step.visit.entry:
         step.visit = replace(step.visit, entry=entry)
 
 
 def _alarm_of_conditions(step: Step) -> None:
     """Raise an alarm at once, and only once, if a condition is no longer met after an intent."""
-    if has_unlock_intent(step.state):
-        seen = condition_view(step.state, step.visit.delivery)
-        for condition in step.state.rules.conditions:
-            step.alarm_once(condition.breach(seen))
+    seen = condition_view(step.state, step.visit.delivery)
+    for condition in step.state.rules.conditions:
+        step.alarm_once(condition.breach(seen))
 
 
 def _before_intent(step: Step) -> None:
     """Ring, wait for a veto (or for approval), and commit when every condition is met."""
-    _watch_bell_and_cameras(step)
+    is_filmed_now = _watch_bell_and_cameras(step)
     visit, rules = step.visit, step.state.rules
     refusal, is_own = _reason_to_end(step), visit.delivery.errand.for_household
     if not is_own and (visit.consent.attended or (is_in_use(step.state) and rules.household_refuses)):
@@ -336,7 +341,7 @@ def _before_intent(step: Step) -> None:
         transitions.refuse(step, refusal)
     elif _is_still_ringing(step):
         return
-    elif not (visit.consent.bell_confirmed and _is_courier_filmed(step)):
+    elif not (visit.consent.bell_confirmed and is_filmed_now):
         step.clear_timers(Timer.RING)  # the deadline of the bell or the cameras ends the waiting
     elif _on_awaited_approval(step):
         if visit.phase is Phase.RINGING:
@@ -360,13 +365,16 @@ def _is_courier_filmed(step: Step) -> bool:
     return is_filmed(step.state) if waits else is_courier_seen(step.state)
 
 
-def _watch_bell_and_cameras(step: Step) -> None:
+def _watch_bell_and_cameras(step: Step) -> bool:
+    """Set or clear the deadlines of bell and cameras; return whether the courier is filmed as it is required now."""
     if step.visit.consent.bell_confirmed:
         step.clear_timers(Timer.BELL)
-    if _is_courier_filmed(step):
+    is_filmed_now = _is_courier_filmed(step)
+    if is_filmed_now:
         step.clear_timers(Timer.CAMERA)
     elif not step.timer_is_set(Timer.CAMERA):
         step.set_timer(Timer.CAMERA, step.state.rules.timing.live)
+    return is_filmed_now
 
 
 def _reason_to_end(step: Step) -> Refusal | None:

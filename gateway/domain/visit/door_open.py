@@ -15,7 +15,8 @@ def settle(step: Step) -> None:
     """Show the prompt, notify, raise the alarm, and wait until the closure is closed and stays so; never lock."""
     if _is_further_in(step):
         return
-    _close(step)
+    if step.here.id in step.state.rules.closures_with_close:
+        _close(step)
     if step.visit.phase is not Phase.INSIDE or _is_handed_over(step):
         return
     state, closure = step.state, step.here

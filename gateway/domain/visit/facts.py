@@ -12,7 +12,7 @@ from gateway.domain.visit.conditions.contract import ConditionReport
 from gateway.domain.visit.predicates import has_unlock_intent
 from gateway.domain.visit.state import CameraState, Entrance, Objection, Phase
 from gateway.domain.visit.step import Step
-from gateway.domain.visit.views import all_sensors, fact_of, find_sensor, sensor_names
+from gateway.domain.visit.views import fact_of, find_sensor, sensor_names
 
 
 def apply_event(step: Step, event: e.DeviceEvent) -> None:
@@ -64,7 +64,7 @@ def forget_surroundings(step: Step) -> None:
 
 def lose_all_observation(step: Step) -> None:
     """Set every sensor to unknown."""
-    lose_observation(step, *(name for name, _, _, _ in all_sensors(step.state.rules)))
+    lose_observation(step, *(name for name, _, _, _ in step.state.rules.sensors))
 
 
 def lose_observation(step: Step, *sensors: str) -> None:

@@ -9,7 +9,6 @@ from gateway.domain.visit.closures import AnyClosure
 from gateway.domain.visit.closures.contract import UNKNOWN, Fact, ReportOrigin, Use, View, is_by_hand
 from gateway.domain.visit.commands import AlarmCode, LogNote, RaiseAlarm, StopRecording
 from gateway.domain.visit.predicates import (
-    are_all_secured,
     has_unlock_intent,
     is_explained,
     is_explained_only_by_unlock,
@@ -36,8 +35,8 @@ def on_change(step: Step, closure: AnyClosure, role: str, before: Fact, event: e
         unlock_may_act=is_unlock_unanswered(step.state, closure.id),
     )
     is_new = event.value not in (UNKNOWN, before.value)
-    hand = is_by_hand(origin, seen)
     if is_new and closure.unsecured(seen):
+        hand = is_by_hand(origin, seen)
         if role in closure.opening().invalidate:
             _set_by_hand(step, closure, by_hand=hand)
         if not hand and not closure.unsecured(seen.with_fact(role, before)):
@@ -135,7 +134,7 @@ def settle_incident(step: Step) -> None:
             begin_incident(step, AlarmCode.DOOR_FORCED_OPEN, forced)
     if step.state.incident is None:
         return
-    proven_good = are_all_secured(step.state) and not step.state.safe_mode
+    proven_good = step.are_all_secured() and not step.state.safe_mode
     if proven_good or step.timer_expired(Timer.INCIDENT):
         step.emit(StopRecording(visit=step.state.incident, part=1, keep=True))
         step.state = replace(step.state, incident=None)

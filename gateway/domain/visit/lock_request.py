@@ -27,11 +27,8 @@ def begin(step: Step, ident: str) -> None:
         _go_to_next(step)
 
 
-def settle(step: Step) -> None:
+def settle(step: Step, running: LockRequest) -> None:
     """Go one step on or report the result; remove a result that was shown long enough."""
-    running = step.state.lock_request
-    if running is None:
-        return
     if running.result is not None:
         if step.timer_expired(Timer.LOCKUP):
             step.state = replace(step.state, lock_request=None)

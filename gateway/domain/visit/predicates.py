@@ -24,7 +24,6 @@ from gateway.domain.visit.state import (
     Timer,
 )
 from gateway.domain.visit.views import (
-    all_sensors,
     closure_of,
     condition_view,
     contested_view,
@@ -80,7 +79,7 @@ def unproven_sensors(state: Entrance) -> tuple[str, ...]:
     """Return the sensors whose value is not proven good, without those that `aging` queries."""
     return tuple(
         name
-        for name, _, _, sensor in all_sensors(state.rules)
+        for name, _, _, sensor in state.rules.sensors
         if sensor.is_probed
         and sensor.max_age_s is None
         and not ((fact := fact_of(state, name)).proven and fact.value in sensor.needs_answer)
@@ -154,7 +153,9 @@ def is_explained(state: Entrance, closure: str) -> bool:
 
 def is_unlock_unanswered(state: Entrance, closure: str) -> bool:
     """Return whether the closure may still obey a command of the running or the last visit: no report answered it."""
-    return any(visit is not None and closure in visit.entry.unanswered for visit in (state.visit, state.grace_visit))
+    visit, watch = state.visit, state.grace_visit
+    is_in_visit = visit is not None and closure in visit.entry.unanswered
+    return is_in_visit or (watch is not None and closure in watch.entry.unanswered)
 
 
 def held_closures(state: Entrance) -> frozenset[str]:
@@ -193,7 +194,7 @@ def battery_level(report: BatteryReport) -> BatteryLevel:
 
 def batteries_at(state: Entrance, level: BatteryLevel) -> tuple[str, ...]:
     """Return the batteries at this level as missing conditions: `battery:lock`. Unknown ones have no level."""
-    return tuple(f"battery:{name}" for name, _, _, _ in all_sensors(state.rules) if state.batteries.get(name) is level)
+    return tuple(f"battery:{name}" for name, _, _, _ in state.rules.sensors if state.batteries.get(name) is level)
 
 
 def is_in_window(delivery: VisitDelivery, now: Now) -> bool:
@@ -208,13 +209,11 @@ def is_paused(state: Entrance, now: Now) -> bool:
 
 def is_stay(state: Entrance, now: Now) -> bool:
     """Return whether guests stay in the home now: nothing is filmed. Without trusted time the clock's guess counts."""
-    return stay_end(state, now) is not None
+    return bool(state.stays) and stay_end(state, now) is not None
 
 
 def stay_end(state: Entrance, now: Now) -> datetime | None:
     """Return the end of the stay that holds now, of several the last; None: no guests stay."""
-    if not state.stays:
-        return None
     return max((stay.end for stay in state.stays if stay.start <= now.utc < stay.end), default=None)
 
 
@@ -230,8 +229,10 @@ def refusing_stays(state: Entrance) -> tuple[StayPeriod, ...]:
 
 def guest_refusal(state: Entrance, delivery: VisitDelivery, now: Now) -> Refusal | None:
     """Return why a courier may not come in while guests stay in the home, or None."""
+    if not state.stays or delivery.errand.for_household:
+        return None
     stays = refusing_stays(state)
-    if delivery.errand.for_household or not any(stay.start <= now.utc < stay.end for stay in stays):
+    if not any(stay.start <= now.utc < stay.end for stay in stays):
         return None
     return Refusal.GUEST_PRESENT
 
@@ -250,7 +251,7 @@ def is_household_present(state: Entrance, now: Now) -> bool:
     """Return whether the household is present: by its statement, an open or hand-opened closure, or recent hand use."""
     if not state.rules.household_refuses:
         return False
-    by_hand = not state.opened_by_hand.isdisjoint(unsecured_closures(state, state.opened_by_hand))
+    by_hand = bool(state.opened_by_hand) and bool(unsecured_closures(state, state.opened_by_hand))
     recent = now.mono - state.by_hand_at < state.rules.timing.by_hand
     return is_said_home(state) or by_hand or recent or is_in_use(state)
 

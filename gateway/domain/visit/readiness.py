@@ -29,7 +29,7 @@ from gateway.domain.visit.predicates import (
 )
 from gateway.domain.visit.state import CameraState, Entrance, Phase, Preflight, Timer
 from gateway.domain.visit.step import Step
-from gateway.domain.visit.views import all_sensors, closure_of, condition_view, fact_of
+from gateway.domain.visit.views import closure_of, condition_view, fact_of
 
 CLOSED_BY_HOUSEHOLD = "entrance"  # lacking by the household's decision: which and why does not concern a retailer
 PRIVATE_CONDITIONS = frozenset(kind.name for kind in KINDS if kind.is_private)
@@ -147,7 +147,7 @@ def unavailable_devices(state: Entrance) -> frozenset[str]:
     offline = state.broker_session is None
     silent = (
         name
-        for name, _, _, sensor in all_sensors(state.rules)
+        for name, _, _, sensor in state.rules.sensors
         if sensor.detects_passage and (offline or _is_silent(fact_of(state, name), sensor))
     )
     return frozenset((*silent, *_dark_cameras(state)))
@@ -169,9 +169,9 @@ def _closed_by_household(state: Entrance, delivery: VisitDelivery | None, now: N
 
 def settle(step: Step) -> None:
     """Send due reports; while a window is near, also changes: improvements at once, losses once they last."""
-    live = tuple(p for p in step.state.preflights if step.now.utc < p.delivery.end)
-    if live != step.state.preflights:
-        step.state = replace(step.state, preflights=live)
+    live = [p for p in step.state.preflights if step.now.utc < p.delivery.end]
+    if len(live) < len(step.state.preflights):
+        step.state = replace(step.state, preflights=tuple(live))
     if not live:
         step.clear_timers(Timer.PREFLIGHT)
         return

@@ -29,11 +29,8 @@ def end(step: Step) -> None:
     step.clear_timers(Timer.SAFE)
 
 
-def settle(step: Step) -> None:
+def settle(step: Step, safe: SafeMode) -> None:
     """Query every closure in rounds, and secure one on a round's own answers; a few times, and once a round at most."""
-    safe = step.state.safe
-    if safe is None:
-        return
     if step.state.visit is not None:
         if not safe.securing.is_waiting or step.timer_expired(Timer.SAFE):
             _wait(step, safe)

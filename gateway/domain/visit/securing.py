@@ -96,11 +96,12 @@ def _advance(step: Step) -> None:
 def _next_move(step: Step) -> Next:
     visit = step.visit
     closure = step.closure(visit.securing.closure or visit.route[0])
-    run = replace(visit.securing.run, refused=visit.refused, jammed=visit.jammed)
+    before = visit.securing.run.reported(refused=visit.refused, jammed=visit.jammed)
     runner = procedure.Runner(timer=Timer.ANSWER, ident=visit.id, command_valid_until=visit.entry.command_valid_until)
-    run, result = procedure.advance(step, closure, closure.secure, run, runner)
-    securing = replace(visit.securing, run=run)
-    step.visit = replace(step.visit, securing=securing, refused=run.refused, jammed=run.jammed)
+    run, result = procedure.advance(step, closure, closure.secure, before, runner)
+    if run is not visit.securing.run:
+        securing = replace(visit.securing, run=run)
+        step.visit = replace(step.visit, securing=securing, refused=run.refused, jammed=run.jammed)
     return result
 
 

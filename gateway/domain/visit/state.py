@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from datetime import datetime
 from enum import StrEnum, auto
+from functools import cached_property
 
 from devices.reports import BatteryLevel
 from gateway.domain.delivery.candidate import VisitDelivery
@@ -16,7 +17,7 @@ from gateway.domain.delivery.temperature import Limits
 from gateway.domain.frozen import Frozen
 from gateway.domain.timing import Timing
 from gateway.domain.visit.closures import ONE_DOOR, AnyClosure
-from gateway.domain.visit.closures.contract import MAIN_CLOSURE, Fact, ProcedureRun
+from gateway.domain.visit.closures.contract import MAIN_CLOSURE, Fact, ProcedureRun, Sensor
 from gateway.domain.visit.commands import AlarmCode
 from gateway.domain.visit.conditions import ALWAYS, AnyCondition
 from gateway.domain.visit.conditions.contract import ConditionReport
@@ -198,6 +199,45 @@ class Rules(Frozen):
     held_probe: float = 30.0  # the query interval for a closure that may still obey a command that no report answered
     signal: float = 5.0  # how long a refusal's red light stays
     lockup_shown: float = 60.0  # how long the result of a lock request is shown
+
+    @cached_property
+    def closures_by_id(self) -> Mapping[str, AnyClosure]:
+        """The closures by their ids."""
+        return {closure.id: closure for closure in self.closures}
+
+    @cached_property
+    def sensors(self) -> tuple[tuple[str, AnyClosure, str, Sensor], ...]:
+        """Each sensor of the entrance: its name, its closure, its role there, and its properties."""
+        return tuple(
+            (closure.sensor_names[role], closure, role, sensor)
+            for closure in self.closures
+            for role, sensor in closure.sensors.items()
+        )
+
+    @cached_property
+    def aging_sensors(self) -> tuple[tuple[str, Sensor], ...]:
+        """The names and properties of the sensors whose values become too old."""
+        return tuple((name, sensor) for name, _, _, sensor in self.sensors if sensor.max_age_s is not None)
+
+    @cached_property
+    def closures_with_marks(self) -> frozenset[str]:
+        """The closures whose kind has marks of a visit."""
+        return frozenset(closure.id for closure in self.closures if closure.has_own("marks"))
+
+    @cached_property
+    def closures_with_gaps(self) -> frozenset[str]:
+        """The closures whose sensors may show gaps of the proof."""
+        return frozenset(closure.id for closure in self.closures if closure.has_own("shown_gaps"))
+
+    @cached_property
+    def closures_with_close(self) -> frozenset[str]:
+        """The closures whose kind has a procedure with which the box itself closes them."""
+        return frozenset(closure.id for closure in self.closures if closure.has_own("close"))
+
+    @cached_property
+    def conditions_of_household(self) -> tuple[AnyCondition, ...]:
+        """The conditions whose kind knows something of where the household is."""
+        return tuple(condition for condition in self.conditions if condition.has_own("household"))
 
     @property
     def latency(self) -> float:

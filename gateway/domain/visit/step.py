@@ -9,7 +9,7 @@ from gateway.domain.visit.closures.contract import MAIN_CLOSURE, Fact, View
 from gateway.domain.visit.commands import AlarmCode, Command, Notification, NotifyOwner, QuerySensor, RaiseAlarm
 from gateway.domain.visit.predicates import is_stay
 from gateway.domain.visit.state import BEFORE_INTENT, ENTRANCE_WIDE, TRANSITIONS, Entrance, Once, Phase, Timer, Visit
-from gateway.domain.visit.views import all_sensors, closure_of, fact_of, find_sensor, sensor_names, view
+from gateway.domain.visit.views import circumstances, closure_of, fact_of, find_sensor, sensor_names
 
 
 class Step:
@@ -25,9 +25,10 @@ class Step:
     @property
     def visit(self) -> Visit:
         """The active visit; a phase only runs where there is one."""
-        if self.state.visit is None:
+        visit = self.state.visit
+        if visit is None:
             raise LookupError("no visit")
-        return self.state.visit
+        return visit
 
     @visit.setter
     def visit(self, visit: Visit) -> None:
@@ -84,9 +85,10 @@ class Step:
 
     def clear_timers(self, *timers: Timer) -> None:
         """Remove deadlines; those not set do not matter."""
-        if not self.state.timers.keys().isdisjoint(timers):
-            timers_left = {timer: at for timer, at in self.state.timers.items() if timer not in timers}
-            self.state = replace(self.state, timers=timers_left)
+        for timer in timers:
+            if timer in self.state.timers:
+                timers_left = {other: at for other, at in self.state.timers.items() if other != timer}
+                self.state = replace(self.state, timers=timers_left)
 
     def notified_once(self, what: Once) -> bool:
         """Record that this visit's notification of `what` is made; return whether it was made before."""
@@ -97,8 +99,10 @@ class Step:
 
     def alarm_once(self, code: AlarmCode | None) -> None:
         """Raise the alarm of a condition about the place of this visit, only once; None: there is no alarm."""
+        if code is None:
+            return
         visit = self.visit
-        if code is not None and code not in visit.breaches:
+        if code not in visit.breaches:
             self.visit = replace(visit, breaches=visit.breaches | {code})
             self.emit(RaiseAlarm(code=code, detail=visit.delivery.place))
 
@@ -113,10 +117,8 @@ class Step:
         before = None if begins else self.visit.phase
         if before is not phase and phase not in TRANSITIONS[before]:
             raise RuntimeError(f"no transition from {before} to {phase}")
-        self.visit = replace(self.visit, phase=phase)
-        self.clear_phase_timers()
-        for timer, seconds in timers.items():
-            self.set_timer(timer, seconds)
+        deadlines = self._lasting_timers() | {timer: self.now.mono + seconds for timer, seconds in timers.items()}
+        self.state = replace(self.state, visit=replace(self.visit, phase=phase), timers=deadlines)
 
     def end_visit(self) -> None:
         """End the visit: no visit runs now.
@@ -126,17 +128,25 @@ class Step:
         """
         if None not in TRANSITIONS[self.visit.phase]:
             raise RuntimeError(f"no end from {self.visit.phase}")
-        self.clear_phase_timers()
-        self.state = replace(self.state, visit=None)
+        self.state = replace(self.state, visit=None, timers=self._lasting_timers())
 
-    def clear_phase_timers(self) -> None:
-        """Keep only the deadlines that outlive a phase."""
-        timers_left = {timer: at for timer, at in self.state.timers.items() if timer in ENTRANCE_WIDE}
-        self.state = replace(self.state, timers=timers_left)
+    def _lasting_timers(self) -> dict[Timer, float]:
+        """Return the deadlines that outlive a phase."""
+        return {timer: at for timer, at in self.state.timers.items() if timer in ENTRANCE_WIDE}
 
     def view(self, closure: AnyClosure) -> View:
         """Return what a closure may see now."""
-        return view(self.state, closure, mono=self.now.mono, is_stay=is_stay(self.state, self.now))
+        state, now = self.state, self.now
+        return View(
+            state.facts,
+            closure.sensor_names,
+            lambda: circumstances(state, closure, now.mono, is_stay=is_stay(state, now)),
+        )
+
+    def are_all_secured(self) -> bool:
+        """Return whether every closure is proven closed and holding."""
+        secured = [closure.secured(self.view(closure)) for closure in self.state.rules.closures]
+        return all(secured)
 
     def closure(self, ident: str) -> AnyClosure:
         """Return the closure with this id. LookupError: the entrance has none."""
@@ -153,7 +163,7 @@ class Step:
 
     def query_all(self) -> None:
         """Query every sensor of the entrance."""
-        self.query(*(name for name, _, _, _ in all_sensors(self.state.rules)))
+        self.query(*(name for name, _, _, _ in self.state.rules.sensors))
 
     def query_closure(self, closure: AnyClosure, *roles: str) -> None:
         """Query sensors of a closure by their roles."""

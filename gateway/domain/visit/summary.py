@@ -11,7 +11,7 @@ from gateway.domain.visit.closures import AnyClosure
 from gateway.domain.visit.closures.contract import UNKNOWN, Fact, Quantity, sensor_name
 from gateway.domain.visit.predicates import are_private_secured, is_open, unsecured_closures
 from gateway.domain.visit.state import Entrance, Phase
-from gateway.domain.visit.views import all_sensors, contested_view, fact_of, view
+from gateway.domain.visit.views import contested_view, fact_of, view
 
 
 def is_locked(state: Entrance) -> bool:
@@ -73,7 +73,7 @@ def stable_since(state: Entrance) -> float | None:
 
 def are_all_reported(state: Entrance) -> bool:
     """Return whether every sensor of every closure has reported in this session."""
-    return all(fact_of(state, name).value != UNKNOWN for name, _, _, _ in all_sensors(state.rules))
+    return all(fact_of(state, name).value != UNKNOWN for name, _, _, _ in state.rules.sensors)
 
 
 def closure_states(state: Entrance) -> dict[str, dict[str, object]]:

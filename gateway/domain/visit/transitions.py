@@ -12,7 +12,7 @@ from gateway.domain.visit.events import Scanned
 from gateway.domain.visit.predicates import best_route
 from gateway.domain.visit.state import Consent, KeeperCode, Phase, Securing, Timer, Visit
 from gateway.domain.visit.step import Step
-from gateway.domain.visit.views import all_sensors, sensor_names
+from gateway.domain.visit.views import sensor_names
 
 WAIT = c.ShowSignal(light=Light.AMBER, sound=Sound.WAIT)
 GO = c.ShowSignal(light=Light.GREEN, sound=Sound.GO)
@@ -358,6 +358,6 @@ def _has_basic_sensor(step: Step) -> bool:
     """Return whether a sensor that detects passage, at a closure that was ordered open, answers no query."""
     return any(
         sensor.detects_passage and name in step.state.rules.basic_sensors
-        for name, closure, _, sensor in all_sensors(step.state.rules)
+        for name, closure, _, sensor in step.state.rules.sensors
         if closure.id in step.visit.entry.ordered_at
     )

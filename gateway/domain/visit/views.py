@@ -1,7 +1,5 @@
 """Shows each closure what it may see of the entrance: its own sensors, the clock, and a few facts of the visit."""
 
-from collections.abc import Iterator
-
 from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.frozen import replace
 from gateway.domain.visit.closures import AnyClosure
@@ -14,7 +12,9 @@ from gateway.domain.visit.closures.contract import (
     View,
 )
 from gateway.domain.visit.conditions.contract import ConditionView, Household
-from gateway.domain.visit.state import Entrance, Rules
+from gateway.domain.visit.state import Entrance, Entry, Rules
+
+NO_ENTRY = Entry()
 
 
 def sensor_names(closure: AnyClosure, *sensors: str) -> tuple[str, ...]:
@@ -22,27 +22,12 @@ def sensor_names(closure: AnyClosure, *sensors: str) -> tuple[str, ...]:
     return tuple(closure.sensor_names[sensor] for sensor in sensors)
 
 
-def all_sensors(rules: Rules) -> Iterator[tuple[str, AnyClosure, str, Sensor]]:
-    """Yield each sensor: its name, its closure, its role there, and its properties."""
-    for closure in rules.closures:
-        for role, sensor in closure.sensors.items():
-            yield closure.sensor_names[role], closure, role, sensor
-
-
 def find_sensor(rules: Rules, name: str) -> tuple[AnyClosure, str, Sensor] | None:
     """Return the closure of a sensor, its role there and its properties; None if no closure has it."""
     ident, slash, role = name.rpartition("/")
-    closure = find_closure(rules, ident if slash else MAIN_CLOSURE)
+    closure = rules.closures_by_id.get(ident if slash else MAIN_CLOSURE)
     sensor = None if closure is None else closure.sensors.get(role)
     return None if closure is None or sensor is None else (closure, role, sensor)
-
-
-def find_closure(rules: Rules, ident: str) -> AnyClosure | None:
-    """Return the closure with this id, or None."""
-    for closure in rules.closures:
-        if closure.id == ident:
-            return closure
-    return None
 
 
 def closure_of(rules: Rules, ident: str) -> AnyClosure:
@@ -51,7 +36,7 @@ def closure_of(rules: Rules, ident: str) -> AnyClosure:
     Raises:
         LookupError: the entrance has none.
     """
-    closure = find_closure(rules, ident)
+    closure = rules.closures_by_id.get(ident)
     if closure is None:
         raise LookupError(f"no closure {ident!r}")
     return closure
@@ -62,13 +47,9 @@ def fact_of(state: Entrance, name: str) -> Fact:
     return state.facts.get(name, UNREPORTED)
 
 
-def view(state: Entrance, closure: AnyClosure, *, mono: float = 0.0, is_stay: bool = False) -> View:
-    """Return what a closure may see at an instant; `mono` matters only where a kind measures a time.
-
-    `is_stay`: guests stay in the home, so that hands are at home whatever the household said. It matters only to
-    whoever asks what a hand did.
-    """
-    return View(state.facts, closure.sensor_names, lambda: _circumstances(state, closure, mono, is_stay=is_stay))
+def view(state: Entrance, closure: AnyClosure, *, mono: float = 0.0) -> View:
+    """Return what a closure may see at an instant; `mono` matters only where a kind measures a time."""
+    return View(state.facts, closure.sensor_names, lambda: circumstances(state, closure, mono))
 
 
 def contested_view(state: Entrance, closure: AnyClosure) -> View:
@@ -76,7 +57,10 @@ def contested_view(state: Entrance, closure: AnyClosure) -> View:
 
     How it is secured follows its own sensors alone: a witness may say for minutes what is over.
     """
-    seen, roles = view(state, closure), {name: role for role, name in closure.sensor_names.items()}
+    seen = view(state, closure)
+    if not state.objections:
+        return seen
+    roles = {name: role for role, name in closure.sensor_names.items()}
     for objection in state.objections:
         if objection.sensor in roles and objection.device in closure.witness_devices:
             role = roles[objection.sensor]
@@ -106,8 +90,11 @@ def condition_view(state: Entrance, delivery: VisitDelivery | None = None, robot
 
 def household_is(state: Entrance, where: Household) -> bool:
     """Return whether the household is there, according to a condition."""
+    asked = state.rules.conditions_of_household
+    if not asked:
+        return False
     seen = condition_view(state)
-    return any(condition.household(seen) is where for condition in state.rules.conditions)
+    return any(condition.household(seen) is where for condition in asked)
 
 
 def is_household_away(state: Entrance) -> bool:
@@ -115,21 +102,22 @@ def is_household_away(state: Entrance) -> bool:
     return state.away or household_is(state, Household.AWAY)
 
 
-def _circumstances(state: Entrance, closure: AnyClosure, mono: float, *, is_stay: bool) -> Circumstances:
+def circumstances(state: Entrance, closure: AnyClosure, mono: float, *, is_stay: bool = False) -> Circumstances:
+    """Return what a closure may know beside its sensors.
+
+    `is_stay`: guests stay in the home, so that hands are at home whatever the household said. It matters only to
+    whoever asks what a hand did.
+    """
     visit, basic = state.visit if state.visit is not None else state.grace_visit, state.rules.basic_sensors
-    of_entrance = Circumstances(
+    entry = NO_ENTRY if visit is None else visit.entry
+    return Circumstances(
         mono=mono,
         last_query_id=state.last_query_id,
         basic=frozenset(role for role, name in closure.sensor_names.items() if name in basic),
-        is_away=is_household_away(state) and not is_stay,
-    )
-    if visit is None:
-        return of_entrance
-    return replace(
-        of_entrance,
-        ordered_at=visit.entry.ordered_at.get(closure.id),
-        was_opened=closure.id in visit.entry.opened,
-        courier_left=visit.courier_left,
-        reminders=visit.reminders,
-        marks=visit.entry.marks,
+        is_away=not is_stay and is_household_away(state),
+        ordered_at=entry.ordered_at.get(closure.id),
+        was_opened=closure.id in entry.opened,
+        courier_left=visit is not None and visit.courier_left,
+        reminders=0 if visit is None else visit.reminders,
+        marks=entry.marks,
     )

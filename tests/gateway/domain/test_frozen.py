@@ -32,6 +32,15 @@ def test_a_copy_has_the_named_values_and_all_others_of_the_first() -> None:
     assert replace(first) is not first
 
 
+def test_a_copy_computes_anew_what_follows_from_its_fields() -> None:
+    order = Order("a", ("x",))
+    assert order.length == 1
+    assert replace(order, items=("x", "y")).length == 2
+    assert replace(order, code="b").length == order.length == 1
+    with pytest.raises(TypeError, match="Order has no field length"):
+        replace(order, length=3)  # type: ignore[call-arg]  # on purpose
+
+
 def test_a_field_that_the_class_lacks_is_refused() -> None:
     with pytest.raises(TypeError, match="Entrance has no field nonsense"):
         replace(Entrance(id="front"), nonsense=1)  # type: ignore[call-arg]  # on purpose

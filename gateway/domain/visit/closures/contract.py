@@ -19,7 +19,7 @@ from pydantic.json_schema import SkipJsonSchema
 from devices.commands import Light, Sound
 from devices.reports import DoorState, OperationSource, PositionReport
 from gateway.domain.delivery.features import Dimensions
-from gateway.domain.frozen import Frozen
+from gateway.domain.frozen import Frozen, replace
 from gateway.domain.visit.commands import AlarmCode, Notification
 
 UNKNOWN = "unknown"
@@ -138,6 +138,12 @@ class ProcedureRun(Frozen):
     refused: bool = False  # the device reported that it did not obey, and was not queried since
     jammed: bool = False
 
+    def reported(self, *, refused: bool, jammed: bool) -> "ProcedureRun":
+        """Return it with what the device reported since its last step; itself if that is nothing new."""
+        if (refused, jammed) == (self.refused, self.jammed):
+            return self
+        return replace(self, refused=refused, jammed=jammed)
+
 
 class Circumstances(Frozen):
     """What a kind may know beside its sensors: the clock, and facts of the visit and of the household."""
@@ -187,11 +193,11 @@ class View:
 
     def value(self, sensor: str) -> str:
         """Return the newest reported value, proven or not."""
-        return self.fact(sensor).value
+        return self._facts.get(self._names[sensor], UNREPORTED).value
 
     def proves(self, sensor: str, value: str) -> bool:
         """Return whether the sensor proves this value."""
-        fact = self.fact(sensor)
+        fact = self._facts.get(self._names[sensor], UNREPORTED)
         return fact.proven and fact.value == value
 
     def stable_since(self, sensor: str) -> float:
@@ -342,6 +348,11 @@ class Closure(BaseModel, ABC):
     latency: DeviceSeconds = 3.0
     guarded: DeviceFlag = True
     command_hold: DeviceSeconds = 900.0
+
+    @classmethod
+    def has_own(cls, method: str) -> bool:
+        """Return whether the kind defines this method of the contract; otherwise its answer is always the same."""
+        return getattr(cls, method) is not getattr(Closure, method)
 
     @cached_property
     @abstractmethod

@@ -66,6 +66,11 @@ class Condition(Frozen, ABC):
     is_private: ClassVar[bool] = False
     """True: the retailer does not learn that this condition is not met."""
 
+    @classmethod
+    def has_own(cls, method: str) -> bool:
+        """Return whether the kind defines this method of the contract; otherwise its answer is always the same."""
+        return getattr(cls, method) is not getattr(Condition, method)
+
     @property
     @abstractmethod
     def devices(self) -> frozenset[str]:

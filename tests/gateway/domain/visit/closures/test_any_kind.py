@@ -35,6 +35,7 @@ from gateway.domain.visit.closures.contract import (
     View,
 )
 from gateway.domain.visit.commands import AlarmCode, Notification
+from gateway.domain.visit.state import Rules
 from gateway.runtime.notifications.texts import ALARM_TEXTS, NOTIFICATION_TEXTS, readiness_text
 from gateway.system.i18n import languages
 from tests.closures import CLOSURE, plain, whole
@@ -189,6 +190,15 @@ def test_it_is_done_only_when_it_is_proven_secured(closure: AnyClosure, data: st
     view = data.draw(any_view(closure))
     if closure.secure(view) is Verdict.DONE:
         assert closure.secured(view)
+
+
+@every_kind
+@held
+@given(data=st.data())
+def test_a_kind_that_is_not_asked_for_marks_or_gaps_has_none(closure: AnyClosure, data: st.DataObject) -> None:
+    rules, view = Rules(closures=(closure,)), data.draw(any_view(closure))
+    assert rules.closures_with_marks or not closure.marks(view)
+    assert rules.closures_with_gaps or not closure.shown_gaps(view)
 
 
 @every_kind
