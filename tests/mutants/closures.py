@@ -319,27 +319,6 @@ MUTANTS = (
         tests=(SEVERAL,),
     ),
     Mutant(
-        name="no kind is asked for the marks of a visit",
-        file=f"{VISIT}state.py",
-        old='if closure.has_own("marks")',
-        new="if False",
-        tests=(f"{TESTS}closures/test_any_kind.py",),
-    ),
-    Mutant(
-        name="no kind is asked what an opening showed",
-        file=f"{VISIT}state.py",
-        old='if closure.has_own("shown_gaps")',
-        new="if False",
-        tests=(f"{TESTS}closures/test_any_kind.py",),
-    ),
-    Mutant(
-        name="a copy keeps what followed from the fields before",
-        file="gateway/domain/frozen.py",
-        old="before = instance.__dict__ if cls._is_plain else _fields_of(instance)",
-        new="before = instance.__dict__",
-        tests=("tests/gateway/domain/test_frozen.py",),
-    ),
-    Mutant(
         name="a key does not count while its keeper is in the home",
         file=f"{VISIT}decide.py",
         old="        film.declare_shown_gaps(step)\n    inside.settle_behind(step)\n",

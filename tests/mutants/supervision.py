@@ -169,7 +169,7 @@ MUTANTS = (
     Mutant(
         name="a door is locked while the robot is inside",
         file=STATE,
-        old="return self.robot is not None and may_be_in and not self.holder_left",
+        old="return self.opened or (bool(self.entry.obeyed) and not self.entry.observed_throughout)",
         new="return False",
         tests=(RULES,),
     ),

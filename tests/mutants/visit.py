@@ -20,6 +20,27 @@ SEVERAL = "tests/gateway/domain/visit/closures/test_several_closures.py"
 
 MUTANTS = (
     Mutant(
+        name="no kind is asked for the marks of a visit",
+        file="gateway/domain/visit/state.py",
+        old='if closure.has_own("marks")',
+        new="if False",
+        tests=("tests/gateway/domain/visit/closures/test_any_kind.py",),
+    ),
+    Mutant(
+        name="no kind is asked what an opening showed",
+        file="gateway/domain/visit/state.py",
+        old='if closure.has_own("shown_gaps")',
+        new="if False",
+        tests=("tests/gateway/domain/visit/closures/test_any_kind.py",),
+    ),
+    Mutant(
+        name="a copy keeps what followed from the fields before",
+        file="gateway/domain/frozen.py",
+        old="before = instance.__dict__ if cls._is_plain else _fields_of(instance)",
+        new="before = instance.__dict__",
+        tests=("tests/gateway/domain/test_frozen.py",),
+    ),
+    Mutant(
         name="an unknown door is taken as closed",
         file="gateway/domain/visit/closures/bolted_door.py",
         old='return self.holds(view) and view.proves("door", DoorState.CLOSED)',

@@ -263,7 +263,7 @@ def _settle_entrance(step: Step) -> None:
         _remember_marks(step)
         film.declare_shown_gaps(step)
     inside.settle_behind(step)
-    if has_unlock_intent(step.state):
+    if step.state.surroundings and has_unlock_intent(step.state):
         _alarm_of_conditions(step)
 
 
@@ -312,7 +312,10 @@ def _query_unproven(step: Step) -> None:
 
 def _remember_marks(step: Step) -> None:
     """Log each mark of a closure since an intent, with the holder; marks also count for the result of the parcels."""
-    with_marks, entry, holder = step.state.rules.closures_with_marks, step.visit.entry, step.visit.holder
+    with_marks = step.state.rules.closures_with_marks
+    if not with_marks:
+        return
+    entry, holder = step.visit.entry, step.visit.holder
     for closure in [step.closure(ident) for ident in entry.ordered_at if ident in with_marks]:
         for mark in sorted(closure.marks(step.view(closure)) - entry.marks):
             step.emit(c.LogNote(what=f"{mark}:{holder}" if holder else mark))

@@ -35,10 +35,11 @@ def new_recording(step: Step, errand: Errand, route: tuple[str, ...], part: int 
 
 def declare_shown_gaps(step: Step) -> None:
     """Add to the proof's gaps what a closure that was ordered open shows: that it opened more than it should."""
-    visit, recording = step.visit, step.visit.recording
-    closures = [step.closure(ident) for ident in visit.entry.ordered_at if ident in step.state.rules.closures_with_gaps]
-    if not closures:
+    with_gaps = step.state.rules.closures_with_gaps
+    if not with_gaps:
         return
+    visit, recording = step.visit, step.visit.recording
+    closures = [step.closure(ident) for ident in visit.entry.ordered_at if ident in with_gaps]
     shown = (gap for closure in closures for gap in closure.shown_gaps(step.view(closure)))
     gaps = tuple(dict.fromkeys((*recording.gaps, *shown)))
     if gaps != recording.gaps:

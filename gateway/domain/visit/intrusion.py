@@ -23,9 +23,12 @@ from gateway.domain.visit.views import is_household_away, sensor_names
 def on_change(step: Step, closure: AnyClosure, role: str, before: Fact, event: e.SensorReported) -> None:
     """Attribute a sensor's new value to the household, to a visit, or to an unknown person; its kind says which.
 
-    What happens at a shared closure is nobody's business: a neighbour is not the household.
+    A value that stays means nothing. What happens at a shared closure is nobody's business: a neighbour is not the
+    household.
     """
     if not closure.is_private:
+        return
+    if event.value == before.value:
         return
     seen = step.view(closure)
     origin = ReportOrigin(
@@ -34,8 +37,7 @@ def on_change(step: Step, closure: AnyClosure, role: str, before: Fact, event: e
         is_answer=event.context.answers is not None,
         unlock_may_act=is_unlock_unanswered(step.state, closure.id),
     )
-    is_new = event.value not in (UNKNOWN, before.value)
-    if is_new and closure.unsecured(seen):
+    if event.value != UNKNOWN and closure.unsecured(seen):
         hand = is_by_hand(origin, seen)
         if role in closure.opening().invalidate:
             _set_by_hand(step, closure, by_hand=hand)

@@ -358,8 +358,9 @@ class Visit(Frozen):
 
         It may also have gone in unseen, through a closure that obeyed before observation broke.
         """
-        may_be_in = self.opened or (bool(self.entry.obeyed) and not self.entry.observed_throughout)
-        return self.robot is not None and may_be_in and not self.holder_left
+        if self.robot is None or self.holder_left:
+            return False
+        return self.opened or (bool(self.entry.obeyed) and not self.entry.observed_throughout)
 
     @property
     def unlock_intent(self) -> bool:

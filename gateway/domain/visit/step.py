@@ -159,7 +159,8 @@ class Step:
     @property
     def here(self) -> AnyClosure:
         """The closure at which the visit's person is."""
-        return self.closure(self.visit.route[self.visit.entry.stage])
+        visit = self.visit
+        return self.closure(visit.route[visit.entry.stage])
 
     def query_all(self) -> None:
         """Query every sensor of the entrance."""

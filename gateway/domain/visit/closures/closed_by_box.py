@@ -130,7 +130,7 @@ class ClosedByBox(Closure):
 
     def interpret(self, sensor: str, before: str, origin: ReportOrigin, view: View) -> Use:
         """The household opens and closes it by hand, by a remote control, a button or an app."""
-        if sensor != "door" or view.value("door") == before:
+        if sensor != "door":
             return Use.NONE
         if self.opened(view) and before not in OPEN_DOOR_STATES:
             if not is_by_hand(origin, view):

@@ -409,7 +409,10 @@ class Closure(BaseModel, ABC):
 
     @abstractmethod
     def interpret(self, sensor: str, before: str, origin: ReportOrigin, view: View) -> Use:
-        """Return what a sensor's change from `before` means; `view` has the new value."""
+        """Return what a sensor's change from `before` means; `view` has the new value.
+
+        A value that stays means nothing, and one that became unknown neither.
+        """
 
     def opened(self, view: View) -> bool:
         """Return whether it stands open by its newest report. In a visit, this consumes the opening."""

@@ -117,7 +117,7 @@ class Condition(Frozen, ABC):
         return False
 
     def breach(self, view: ConditionView) -> AlarmCode | None:
-        """Return the alarm that it raises at once, after an intent; None: no alarm."""
+        """Return the alarm that it raises at once, after an intent; None: no alarm, as without any report."""
         return None
 
     def left_wrong(self, view: ConditionView) -> AlarmCode | None:

@@ -339,6 +339,8 @@ def test_whatever_a_sensor_reports_it_says_what_that_means(closure: AnyClosure, 
     )
     use = closure.interpret(role, before, origin, view)
     assert isinstance(use, Use)
+    assert closure.interpret(role, view.value(role), origin, view) is Use.NONE, "the core does not ask: nothing changed"
+    assert closure.interpret(role, before, origin, view.with_fact(role, Fact())) is Use.NONE, "unknown means nothing"
     if not closure.is_private:
         assert use is Use.NONE, "what neighbours do is nobody's business"
     if closure.secured(view):
