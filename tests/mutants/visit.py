@@ -20,17 +20,10 @@ SEVERAL = "tests/gateway/domain/visit/closures/test_several_closures.py"
 
 MUTANTS = (
     Mutant(
-        name="no kind is asked for the marks of a visit",
+        name="no kind is asked for its own marks and gaps",
         file="gateway/domain/visit/state.py",
-        old='if closure.has_own("marks")',
-        new="if False",
-        tests=("tests/gateway/domain/visit/closures/test_any_kind.py",),
-    ),
-    Mutant(
-        name="no kind is asked what an opening showed",
-        file="gateway/domain/visit/state.py",
-        old='if closure.has_own("shown_gaps")',
-        new="if False",
+        old="for closure in self.closures if closure.has_own(method))",
+        new="for closure in self.closures if False)",
         tests=("tests/gateway/domain/visit/closures/test_any_kind.py",),
     ),
     Mutant(

@@ -219,20 +219,23 @@ class Rules(Frozen):
         """The names and properties of the sensors whose values become too old."""
         return tuple((name, sensor) for name, _, _, sensor in self.sensors if sensor.max_age_s is not None)
 
+    def _closures_with(self, method: str) -> frozenset[str]:
+        return frozenset(closure.id for closure in self.closures if closure.has_own(method))
+
     @cached_property
     def closures_with_marks(self) -> frozenset[str]:
         """The closures whose kind has marks of a visit."""
-        return frozenset(closure.id for closure in self.closures if closure.has_own("marks"))
+        return self._closures_with("marks")
 
     @cached_property
     def closures_with_gaps(self) -> frozenset[str]:
         """The closures whose sensors may show gaps of the proof."""
-        return frozenset(closure.id for closure in self.closures if closure.has_own("shown_gaps"))
+        return self._closures_with("shown_gaps")
 
     @cached_property
     def closures_with_close(self) -> frozenset[str]:
         """The closures whose kind has a procedure with which the box itself closes them."""
-        return frozenset(closure.id for closure in self.closures if closure.has_own("close"))
+        return self._closures_with("close")
 
     @cached_property
     def conditions_of_household(self) -> tuple[AnyCondition, ...]:
