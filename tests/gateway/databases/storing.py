@@ -12,8 +12,10 @@ import resource
 import sys
 from pathlib import Path
 
+from gateway.domain.visit.events import DiskChanged
+from gateway.domain.visit.state import Entrance
 from gateway.storage.models import CommitResult, StoreFailed
-from tests.gateway.domain.delivery.house import commit_reservation, open_store, receive
+from tests.gateway.domain.delivery.house import commit_reservation, make_step, open_store, receive
 from tests.gateway.domain.delivery.shop import make_home, make_offer
 
 
@@ -46,6 +48,9 @@ async def run(folder: Path, how_many: int, limit: int | None) -> None:
             except StoreFailed:
                 os.write(1, b"failed %d\n" % number)
                 resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+                # As the entrance does: it decides that the disk is bad, and nothing is reserved before that is stored
+                bad = Entrance(id="garage", disk_ok=False)
+                await store.commit(make_step(bad, event=DiskChanged(ok=False)))
             else:
                 word = b"ack" if isinstance(outcome, CommitResult) else b"used"
                 os.write(1, b"%s %d\n" % (word, number))
