@@ -136,7 +136,7 @@ def _has_error(value: object, error_type: str) -> bool:
 def _stop(word: object) -> bool | None:
     if word == _NOT_STOPPED:
         return False
-    return True if word in _STOPS else None
+    return True if isinstance(word, str) and word in _STOPS else None
 
 
 def _requests(value: object) -> tuple[ZoneRequest, ...]:

@@ -119,6 +119,14 @@ def test_whatever_keeps_to_the_published_rules_is_read_or_refused_as_a_whole(
         assert requests or loads
 
 
+@pytest.mark.parametrize("word", [[], {}, None, 1, "none"])
+def test_a_stop_that_is_no_word_of_the_standard_is_unknown(word: object) -> None:
+    body = GOOD_STATE | {"operatingMode": word, "safetyState": {"activeEmergencyStop": word, "fieldViolation": word}}
+    (report,) = vda5050.decode_report(TopicSuffix.STATE, json.dumps(body).encode(), ROBOT)
+    assert isinstance(report, RobotReport)
+    assert (report.mode, report.emergency_stop, report.field_violation) == (RobotMode.UNKNOWN, None, None)
+
+
 def test_a_state_without_zone_requests_says_nothing_of_them_and_an_empty_array_says_that_there_are_none() -> None:
     silent = {name: value for name, value in GOOD_STATE.items() if name != "zoneRequests"}
     for body, requests in ((silent, None), (silent | {"zoneRequests": []}, ())):
