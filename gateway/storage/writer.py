@@ -18,7 +18,6 @@ T = TypeVar("T")
 
 MAX_JOBS_PER_COMMIT = 64  # a long queue should not wait for one large commit
 IDLE_CHECKPOINT_COMMITS = 200  # then an idle writer moves the WAL into the database
-MARK_IDLE_S = 0.01  # after which an idle writer writes the mark that nobody waits for: its sync delays no commit
 BUSY_CHECKPOINT_COMMITS = 2000  # then a busy writer does too, so that the WAL does not grow without end
 
 # Primary result codes of the environment, not of a bug.
@@ -42,7 +41,7 @@ _ENVIRONMENT_ERRORS = frozenset(
 class Mark:
     """A mark outside the file that a commit needs, with its time.
 
-    `is_later`: nobody waits for it, and it is written when the writer has been idle for a moment. `visit`: of an
+    `is_later`: nobody waits for it, and it is written when no job waits. `visit`: of an
     intent; it may rest on a mark that the disk already has, if that one names an entry of this visit.
     """
 
@@ -136,8 +135,6 @@ class Writer:
                 self._commit(group)
                 self._loop.call_soon_threadsafe(_resolve, group)
                 self._finish_marks(group)
-            elif self._later_mark is not None:
-                self._finish_mark(self._later_mark)
             self._maybe_checkpoint()
         if self._later_mark is not None:
             self._finish_mark(self._later_mark)
@@ -145,17 +142,17 @@ class Writer:
             self._disconnect(checkpoint=True)
 
     def _next_group(self) -> tuple[list[_Job], bool]:
-        """Wait for one job, then take all waiting jobs; none: a mark is due. Second, return False at the end."""
+        """Wait for one job, then take all waiting jobs; second, return False at the end."""
         group: list[_Job] = []
-        try:
-            job = self._jobs.get(timeout=None if self._later_mark is None else MARK_IDLE_S)
-            while job is not None:
-                group.append(job)
-                if len(group) == MAX_JOBS_PER_COMMIT:
-                    return group, True
+        job = self._jobs.get()
+        while job is not None:
+            group.append(job)
+            if len(group) == MAX_JOBS_PER_COMMIT:
+                return group, True
+            try:
                 job = self._jobs.get_nowait()
-        except queue.Empty:
-            return group, True
+            except queue.Empty:
+                return group, True
         return group, False
 
     def _commit(self, group: list[_Job]) -> None:
@@ -187,13 +184,17 @@ class Writer:
             job.is_marked = is_marked
 
     def _finish_marks(self, group: list[_Job]) -> None:
-        """Have the mark of an intent on the disk; it then also stands for those that nobody waits for."""
+        """Have the mark of an intent on the disk; one that nobody waits for only when no job waits.
+
+        The first also stands for the second.
+        """
         marks = [mark for _, mark in _marks(group)]
         waited_for = [mark for mark in marks if not mark.is_later]
+        self._later_mark = marks[-1] if marks else self._later_mark
         if waited_for:
             self._finish_mark(waited_for[-1])
-        elif marks:
-            self._later_mark = marks[-1]
+        elif self._later_mark is not None and self._jobs.empty():
+            self._finish_mark(self._later_mark)
 
     def _finish_mark(self, mark: Mark) -> None:
         self._later_mark = None

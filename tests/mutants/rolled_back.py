@@ -36,8 +36,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a mark that nobody waits for stands before the next commit",
         file="gateway/storage/writer.py",
-        old="            self._later_mark = marks[-1]\n",
-        new="            self._finish_mark(marks[-1])\n",
+        old="elif self._later_mark is not None and self._jobs.empty():",
+        new="elif self._later_mark is not None:",
         tests=(f"{BACK}::test_the_mark_of_a_ring_waits_until_nobody_waits_for_the_store",),
     ),
     Mutant(

@@ -40,6 +40,8 @@ from gateway.storage.store import Store
 from tests.forkserver import run_python
 from tests.gateway.domain.delivery.house import commit_reservation, entrance_state, make_step, receive, visit_delivery
 from tests.gateway.domain.delivery.shop import NOW, make_home, make_offer
+from tests.gateway.storage.test_store import writer_of
+from tests.slow_disk import slow_disk
 from tests.waiting import wait_until
 from tests.whole_house import run_whole_house
 
@@ -349,24 +351,33 @@ async def test_after_the_unlock_its_mark_is_synced_and_not_written_again(
     assert (calls, marks.synced_seq) == (["sync", "sync"], 53)
 
 
+class OrderedMarks(MarkWriter):
+    """The box's marks; `order` says what happened, marks among it."""
+
+    order: list[str]
+
+    def finish(self, head: ChainHead, now: Now) -> None:
+        self.order.append("mark")
+        super().finish(head, now)
+
+
 async def test_the_mark_of_a_ring_waits_until_nobody_waits_for_the_store(
     used: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.storage.writer.MARK_IDLE_S", 3600.0)
     async with box(used) as store:
-        marks = MarkWriter(used, box="box-1", key=BoxKey.load(used / "key"))
+        marks = OrderedMarks(used, box="box-1", key=BoxKey.load(used / "key"))
+        marks.order = []
         store.box.mark_with(marks)
         await receive(store, make_offer(id="d2", parcels=("p2",), courier_sha256="2" * 64))
         ring = make_step(entrance_state(visit_delivery(store, "shop.d2"), visit="v2"), RingBell(visit="v2"))
-        before = marks.synced_seq
-        await store.commit(ring)
-        await store.box.next_session_number()
-        assert before == marks.synced_seq < store.log.head().seq
-        await commit_reservation(store, "shop.d2", visit="v2")
-        assert marks.synced_seq == store.log.head().seq, "it rests on no mark that is not on the disk"
-        await store.commit(ring)
-        head = store.log.head()
-    assert marks.synced_seq == head.seq, "at the latest when the box ends"
+        async with slow_disk(writer_of(store), monkeypatch):  # one job a commit
+            marks.order.clear()
+            ringing = asyncio.ensure_future(store.commit(ring))
+            jobs = [asyncio.ensure_future(writer_of(store).do(lambda _db: marks.order.append("job"))) for _ in "ab"]
+            await asyncio.sleep(0)
+        await asyncio.gather(ringing, *jobs)
+        await wait_until(lambda: marks.synced_seq == store.log.head().seq)
+        assert marks.order == ["job", "job", "mark"]
 
 
 # ---- killed ----------------------------------------------------------------------------------------------------------
