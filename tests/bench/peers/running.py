@@ -33,7 +33,7 @@ async def floor_peers(port: int, passwords: Mapping[str, str], folder: Path, *na
             if name == "cecho":
                 process = await _compiled_echo(port, passwords[name], folder)
             else:
-                arguments = ["--port", str(port), "--password", passwords[name]]
+                arguments = ["--port", str(port), f"--password={passwords[name]}"]
                 arguments += ["--database", str(folder / "floor.sqlite3")] if name == "floor" else []
                 process = await LoggedProcess.start(f"tests.bench.peers.{name}", arguments, folder / f"{name}.log")
             if process is not None:
