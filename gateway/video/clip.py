@@ -1,5 +1,6 @@
 """Writes one film of one camera: a stream copy into a fragmented MP4, which plays even if it is cut off."""
 
+import errno
 import logging
 import math
 import os
@@ -52,8 +53,8 @@ class FragmentWriter:
 
     `on_synced` gets the links of the hash chain that were synced, each as end byte, hash, and when its newest picture
     arrived (monotonic seconds), and whether the film's first fragment with pictures is among them.
-    `write` and `sync` raise OSError if the disk is full or broken. After the first failure it refuses all writes: it
-    never repeats a sync that failed.
+    `write` and `sync` raise OSError if the disk is full or broken, `sync` also if the file was deleted: what is written
+    to it then is no film. After the first failure it refuses all writes: it never repeats a sync that failed.
     """
 
     def __init__(self, path: Path, on_synced: Callable[[list[SyncedLink], bool], None]) -> None:
@@ -83,6 +84,8 @@ class FragmentWriter:
         had = self.synced[1]
         try:
             os.fdatasync(self._handle)
+            if not os.fstat(self._handle).st_nlink:
+                raise FileNotFoundError(errno.ENOENT, "the running film was deleted")
             self.synced = (self._chain.end_byte, self._chain.links, self._chain.digest)
             self._on_synced(self._unsynced, had < 2 <= self.synced[1])
         except OSError as failure:

@@ -1,4 +1,4 @@
-"""A real full disk."""
+"""A real full disk, and films that cannot be named or are deleted."""
 
 import time
 from collections.abc import Iterator
@@ -82,3 +82,26 @@ def test_a_film_that_cannot_be_named_is_declared_missing_and_found_when_the_disk
         (facts,) = talk.finish("visit-1").clips
     check_clip(process.films, facts)
     assert not list(process.films.rglob("*.part"))
+
+
+def test_a_running_film_that_is_deleted_proves_nothing_any_more_and_another_one_begins(
+    tmp_path: Path, cameras: CameraSet
+) -> None:
+    with video_process(tmp_path) as process, process.talk(cameras, "front") as talk:
+        talk.say(WatchCameras(cameras=("front",), on=True))
+        talk.proof("front", lambda proof: proof.live)
+        talk.say(RecordClip(clip=VISIT, cameras=("front",), folder="films/visit-1"))
+        first = talk.wait(ClipBegun).path
+        talk.proof("front", lambda proof: proof.recording == VISIT)
+        since = len(talk.heard)
+        (process.films / f"{first}.part").unlink()
+        talk.wait(CameraProof, lambda proof: proof.recording is None and StreamFault.DISK in proof.faults, since=since)
+        second = talk.wait(ClipBegun, since=since).path
+        assert second != first
+        talk.wait(CameraProof, lambda proof: proof.recording == VISIT, since=since)
+        closed = talk.finish("visit-1")
+
+    kept = [facts for facts in closed.clips if facts.path == second]
+    assert len(kept) == 1
+    check_clip(process.films, kept[0])
+    assert not (process.films / first).exists()

@@ -96,3 +96,17 @@ def test_a_sync_that_failed_is_never_tried_again_and_announces_nothing(
     assert disk.seen == before
     sink.close()
     assert disk.film.read_bytes() == HEAD
+
+
+def test_what_is_synced_to_a_deleted_file_is_no_film_and_announces_nothing(disk: Disk, tmp_path: Path) -> None:
+    sink = FragmentWriter(disk.film, disk.announced)
+    write(sink, HEAD + FRAGMENT)
+    announced = [what for what, _ in disk.seen if what != "synced"]
+    disk.film.unlink()
+    disk.film = tmp_path  # its size is noted at each sync
+    with pytest.raises(FileNotFoundError, match="deleted"):
+        write(sink, FRAGMENT)
+    assert [what for what, _ in disk.seen if what != "synced"] == announced
+    with pytest.raises(OSError, match="deleted"):
+        sink.write(FRAGMENT, 1.0)
+    sink.close()
