@@ -123,6 +123,7 @@ async def _robot__no_yes(play: ScenarioRun) -> None:
         await play.wait_for_refusal(Refusal.NOT_APPROVED, due=play.timing.ring + APPROVAL_S)
         await play.wait_for_notification(Notification.NOT_OPENED)
         await robot.waits_for(Grant.REJECTED)
+        await play.wait_for_phase("ready")
         play.require(Grant.GRANTED not in robot.grants, "it was never let in")
 
 
@@ -143,6 +144,7 @@ async def _robot__old_yes(play: ScenarioRun) -> None:
         play.require("too old" in why, "the page says that the picture is too old")
         await play.wait_for_refusal(Refusal.NOT_APPROVED, due=APPROVAL_S)
         await play.wait_for_notification(Notification.NOT_OPENED)
+        await play.wait_for_phase("ready")
 
 
 @SCENARIOS.add(
@@ -222,6 +224,7 @@ async def _robot__killed_before_commit(play: ScenarioRun) -> None:
     title="robot:killed-after-commit",
     equip=with_robots,
     phases=(Phase.RINGING, Phase.APPROVING, *EXPECT_SPENT.phases[1:]),
+    refusals=(Refusal.ALREADY_USED,),
 )
 async def _robot__killed_after_commit(play: ScenarioRun) -> None:
     async with open_robots(play, FIRST) as (supervisor, (robot,)):
@@ -231,6 +234,8 @@ async def _robot__killed_after_commit(play: ScenarioRun) -> None:
         await supervisor.says_yes_while_box_dies()
         await play.wait_for_gateway()
         await play.wait_for_visit_end()
+        await robot.waits_for(Grant.REJECTED)  # it asks still, and is answered once the visit is over
+        await play.wait_for_refusal(Refusal.ALREADY_USED)
         play.require(not play.watch.events("unlock"), "no order to open is sent after the restart")
         play.require(Grant.GRANTED not in robot.grants, "the robot was never let in")
 

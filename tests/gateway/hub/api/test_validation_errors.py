@@ -28,6 +28,8 @@ def patterns(schema: object) -> set[str]:
 
 def asked_of(operations: tuple[ApiOperation, ...]) -> set[str]:
     models = [model for one in operations for model in (one.path_model, one.query, one.headers, one.body) if model]
+    for model in models:
+        model.model_rebuild()  # its validator may not be built yet (`defer_build`)
     return set().union(*(patterns(model.__pydantic_core_schema__) for model in models))
 
 

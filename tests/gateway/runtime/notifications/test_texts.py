@@ -118,7 +118,7 @@ def test_what_an_entrance_lacks_is_told_in_words() -> None:
             cameras={"outside": True},
             conditions=(ColdChain(), Presence(people=("claire",)), AlarmPanel(device="panel")),
             closures=(
-                GarageDoor(id="door").model_copy(update={"obstruction_sensor": True}),
+                GarageDoor(id="gate").model_copy(update={"obstruction_sensor": True}),
                 BoltedDoor(id="door"),
                 Compartment(id="c1", devices=dict.fromkeys(("latch", "lid", "content"), "c1"), size=(100, 100, 100)),
                 Compartment(id="c2", devices=dict.fromkeys(("latch", "lid", "content"), "c2")),
