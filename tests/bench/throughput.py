@@ -253,7 +253,8 @@ def _lines(found: dict[str, Work], entrances: int) -> list[BenchLine]:
                 parts={"p50 of each": ms(median(work.took)), "p95": ms(p95(work.took)),
                        "rounds": ", ".join(f"{one:,.0f}" for one in work.rates)}
                 | ({"unlocks expire, and no visit ends, before": f"{work.life:g} s"} if work.life else {}),
-                why=f"each costs {ms(cost)} of CPU, and one core does at most {1 / cost:,.0f} of them in a second",
+                why=f"each costs {ms(cost)} of CPU, and one core does at most {1 / cost:,.0f} of them in a second; for"
+                " where it goes, see decision records 0123 (store), 0124 (decision) and 0127 (event loop)",
             ),
             BenchLine(
                 bench="throughput", what=f"CPU of each of these {name}, what follows it included", value=cost * 1000,
