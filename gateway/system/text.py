@@ -35,7 +35,7 @@ def without_links(name: str) -> str:
     interpret are replaced by similar ones; a link's scheme is removed.
     """
     plain = _COLON.sub(": ", _SCHEME.sub("", sanitized(name))).translate(_MARKUP)
-    return isolate_direction(_DOT.sub(ONE_DOT_LEADER, plain))
+    return _DOT.sub(ONE_DOT_LEADER, isolate_direction(plain))  # what isolates may stand before a dot, too
 
 
 def sanitized(name: str) -> str:

@@ -55,8 +55,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="in a name a full stop still joins two words to an address",
         file="gateway/system/text.py",
-        old=("    return isolate_direction(_DOT.sub(ONE_DOT_LEADER, plain))\n"),
-        new=("    return isolate_direction(plain)\n"),
+        old="    return _DOT.sub(ONE_DOT_LEADER, isolate_direction(plain))",
+        new="    return isolate_direction(plain)",
         tests=(f"{VOICE}::test_what_a_messenger_would_make_a_link_a_mention_or_markup_is_a_name_and_no_more",),
     ),
     Mutant(

@@ -246,6 +246,7 @@ async def _robot__killed_after_commit(play: ScenarioRun) -> None:
     title="robot:killed-at-release",
     equip=with_robots,
     gateway_deaths=1,
+    phases_after_loss=(*PHASES_SUPERVISED[:-2], Phase.INSIDE, *PHASES_SUPERVISED[-3:]),
 )
 async def _robot__killed_at_release(play: ScenarioRun) -> None:
     async with open_robots(play, FIRST) as (supervisor, (robot,)):

@@ -280,6 +280,7 @@ def test_no_name_from_outside_is_a_link_a_mention_or_markup_in_a_message(name: s
 DOTS = ".\u3002\ufe52\uff0e\uff61"  # what a browser reads as a dot in a host's name
 
 
+@example(".", "0", ".", "\u05d0")
 @given(st.text(string.printable + DOTS + "é漢💩❤\ufe0f-"), st.characters(categories=["L", "N", "P", "S"]),
        st.sampled_from(DOTS), st.characters(categories=["L", "Nd"]))  # fmt: skip
 def test_in_a_name_no_dot_stands_between_a_character_and_a_letter_or_a_digit(
