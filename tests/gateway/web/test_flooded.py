@@ -112,8 +112,12 @@ async def turns() -> AsyncIterator[Callable[[], float]]:
 
 def pipelines(  # noqa: PLR0913 - how the flood is
     port: int, path: str, over: threading.Event, *, tls: bool, connections: int, session: str | None = None
-) -> None:
-    """Send requests ahead, as many as there is room for, by many connections at once, until it is over."""
+) -> int:
+    """Send requests ahead, as many as there is room for, by many connections at once, until it is over.
+
+    Return how many connections there were in all.
+    """
+    in_all = 0
     cookie = "" if session is None else f"Cookie: session={session}\r\n"
     request = f"GET {path} HTTP/1.1\r\nHost:localhost:{port}\r\n{cookie}\r\n".encode() * 330
     context = ssl._create_unverified_context() if tls else None  # noqa: S323, SLF001 - a stranger believes anybody
@@ -125,10 +129,12 @@ def pipelines(  # noqa: PLR0913 - how the flood is
                     made = socket.create_connection(("127.0.0.1", port), timeout=1.0)
                     calls.append(stack.enter_context(context.wrap_socket(made) if context is not None else made))
                     calls[-1].sendall(request)
+            in_all += len(calls)
             for one in calls:  # who hangs up at once is not even read
                 with suppress(OSError):
                     while one.recv(65_536):
                         pass
+    return in_all
 
 
 @pytest.mark.slow
@@ -149,17 +155,23 @@ async def test_requests_that_strangers_send_ahead_hold_no_turn_of_the_loop(
 
 
 @pytest.mark.parametrize("path", ["/", "/brands"])
-async def test_nor_do_those_that_come_from_a_browser_of_the_house(site: ServedSite, path: str) -> None:
+async def test_nor_do_those_that_come_from_a_browser_of_the_house(
+    site: ServedSite, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     over, session = threading.Event(), site.owner.session
+    looked = Counted(Authorizer, "viewer", monkeypatch)  # each page looks who reads it
     async with site.client(site.owner) as client, client.get(path) as answer:  # what is made once is made
         assert answer.status == 200
+    of_a_page = looked.calls
     async with turns() as longest:
         flooding = asyncio.to_thread(pipelines, site.site.port, path, over, tls=False, connections=8, session=session)
         task = asyncio.create_task(flooding)
         await asyncio.sleep(FLOOD_S)
         over.set()
-        await task
+        connections = await task
         assert longest() < LONGEST_TURN_S
+    answered = looked.calls // of_a_page
+    assert 0 < answered < 10 * connections, "who sends requests ahead is hung up on"
 
 
 async def test_a_stranger_who_asks_without_end_has_to_wait_and_who_is_signed_in_has_not(site: ServedSite) -> None:
