@@ -11,6 +11,7 @@ import socket as sockets
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, assert_never
 
@@ -30,6 +31,24 @@ MIN_FADING_WAIT_S: Final = 0.01  # seconds between two looks for proofs that are
 PICTURE_TIMEOUT_S: Final = 1.0  # seconds that a message waits for its picture: the text matters more
 MAX_LINE_BYTES: Final = 16 << 20  # the facts of a long visit come in one line
 PROOF_TIME: Final = re.compile(rb'\{"at":([0-9]{1,12}\.[0-9]{1,12}),')  # what two proofs with the same claims differ in
+
+
+@dataclass(slots=True)
+class _ReceivedProof:
+    """The newest proof of a camera. `at`: when a line last proved the same (monotonic seconds), as `proof` or later.
+
+    `claims`: its line without the time.
+    """
+
+    proof: ipc.CameraProof
+    at: float
+    claims: bytes = b""
+
+    def dated(self) -> ipc.CameraProof:
+        """Return the proof with the time at which it was last proven."""
+        if self.proof.at != self.at:
+            self.proof = self.proof.model_copy(update={"at": self.at})
+        return self.proof
 
 
 class VideoClient:
@@ -58,9 +77,8 @@ class VideoClient:
         self._writer: asyncio.StreamWriter | None = None
         self._child_pid: int | None = None
         self.pid: int | None = None  # of the video process, while connected
-        self._proofs: dict[str, ipc.CameraProof] = {}  # of each camera; `_proven_at` has the newer time
-        self._proven_at: dict[str, float] = {}  # monotonic: when each of them was last proven
-        self._claims: dict[bytes, str] = {}  # the lines of these proofs after their time, and whose they are
+        self._received: dict[str, _ReceivedProof] = {}  # by camera
+        self._by_claims: dict[bytes, _ReceivedProof] = {}  # the same, by their lines without the time
         self._has_proofs = asyncio.Event()
         self._watched: dict[str, bool] = {}  # camera -> whether labels are read
         self._recording: dict[ipc.ClipKey, ipc.RecordClip] = {}
@@ -77,13 +95,7 @@ class VideoClient:
     def proofs(self) -> Mapping[str, ipc.CameraProof]:
         """The newest proof of each camera that is at most `MAX_PROOF_AGE_S` old; empty while not connected."""
         now = asyncio.get_running_loop().time()
-        fresh: dict[str, ipc.CameraProof] = {}
-        for name, at in self._proven_at.items():
-            if now - at <= MAX_PROOF_AGE_S:
-                if self._proofs[name].at != at:
-                    self._proofs[name] = self._proofs[name].model_copy(update={"at": at})
-                fresh[name] = self._proofs[name]
-        return fresh
+        return {name: one.dated() for name, one in self._received.items() if now - one.at <= MAX_PROOF_AGE_S}
 
     async def run(self) -> None:
         """Start or find a video process and stay connected, until cancelled; the process then continues."""
@@ -213,7 +225,7 @@ class VideoClient:
                 await fading
             self._writer, self.pid = None, None
             writer.close()
-            for name in tuple(self._proofs):
+            for name in tuple(self._received):
                 self._drop_proof(name)
         return understood or loop.time() - began > HANG_UP_TIMEOUT_S
 
@@ -241,16 +253,19 @@ class VideoClient:
         Nearly all lines do. They are not parsed again: what follows the time is the same, byte for byte.
         """
         time = PROOF_TIME.match(line)
-        if time is None or (name := self._claims.get(line[time.end() :])) is None:
+        if time is None or (received := self._by_claims.get(line[time.end() :])) is None:
             return False
-        self._proven_at[name] = float(time[1])
+        received.at = float(time[1])
         return True
 
     def _remember_claims(self, name: str, line: bytes) -> None:
         """Remember the line of a camera's newest proof instead of the one before, for `_renew_proof`."""
-        self._claims = {claims: whose for claims, whose in self._claims.items() if whose != name}
-        if (time := PROOF_TIME.match(line)) is not None:
-            self._claims[line[time.end() :]] = name
+        received = self._received[name]
+        self._by_claims.pop(received.claims, None)
+        time = PROOF_TIME.match(line)
+        received.claims = b"" if time is None else line[time.end() :]
+        if received.claims:
+            self._by_claims[received.claims] = received
 
     def _on_message(self, message: ipc.FromVideo) -> None:
         match message:
@@ -258,10 +273,10 @@ class VideoClient:
                 self.pid = pid
                 self._send_all()
             case ipc.CameraProof():
-                before = self._proofs.get(message.camera)
-                self._proofs[message.camera], self._proven_at[message.camera] = message, message.at
+                received = self._received.setdefault(message.camera, _ReceivedProof(message, message.at))
+                before, received.proof, received.at = received.proof, message, message.at
                 self._has_proofs.set()
-                if before is not None and message.model_copy(update={"at": before.at}) == before:
+                if before is not message and message.model_copy(update={"at": before.at}) == before:
                     return
             case ipc.ClipsClosed(clip=clip):
                 self._finishing.pop(clip, None)
@@ -292,19 +307,19 @@ class VideoClient:
         """Drop the proofs of cameras whose proofs stopped although the process runs."""
         loop = asyncio.get_running_loop()
         while True:
-            if not self._proofs:
+            if not self._received:
                 self._has_proofs.clear()
                 await self._has_proofs.wait()
-            oldest_at = min(self._proven_at.values())
+            oldest_at = min(one.at for one in self._received.values())
             await asyncio.sleep(max(oldest_at + MAX_PROOF_AGE_S - loop.time(), MIN_FADING_WAIT_S))
-            for name, proven_at in tuple(self._proven_at.items()):
-                if loop.time() - proven_at > MAX_PROOF_AGE_S:
+            for name, one in tuple(self._received.items()):
+                if loop.time() - one.at > MAX_PROOF_AGE_S:
                     self._drop_proof(name)
 
     def _drop_proof(self, name: str) -> None:
-        proof = self._proofs.pop(name)
-        del self._proven_at[name]
-        self._claims = {claims: whose for claims, whose in self._claims.items() if whose != name}
+        received = self._received.pop(name)
+        self._by_claims.pop(received.claims, None)
+        proof = received.proof
         if proof.live or proof.moving or proof.recordings:
             self.on_event(ipc.CameraProof(camera=name, at=asyncio.get_running_loop().time(), live=False, moving=False))
 

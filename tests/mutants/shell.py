@@ -404,9 +404,9 @@ MUTANTS = (
     Mutant(
         name="a proof that changes back to what it was is not told",
         file="gateway/video/client.py",
-        old="""        self._claims = {claims: whose for claims, whose in self._claims.items() if whose != name}
-        if (time""",
-        new="        if (time",
+        old="""        self._by_claims.pop(received.claims, None)
+        time""",
+        new="        time",
         tests=(RECEIVED,),
     ),
     Mutant(
