@@ -6,16 +6,14 @@ started by `exec`.
 """
 
 import asyncio
-import gc
-import io
 import os
 import signal
 import sys
-from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
 from gateway.video import probe
+from tests.forkedmain import run_main
 
 PROBE = (sys.executable, "-m", "gateway.video.probe")
 CHUNK_BYTES = 65_536  # bytes
@@ -72,29 +70,16 @@ async def start(*command: str, **_how: Any) -> ForkedProbe:  # noqa: ANN401 - as
     (theirs, given), (said, out) = os.pipe(), os.pipe()
     pid = os.fork()
     if pid == 0:
-        _probe(theirs, out, command[3:])
+        run_main(_probe, PROBE[-1], command[3:], stdin=theirs, stdout=out)
     os.close(theirs)
     os.close(out)
     return ForkedProbe(pid, given, said)
 
 
-def _probe(given: int, out: int, arguments: Sequence[str]) -> None:
-    """Be the probe, in the forked process, until its end. What its starter had open is closed."""
-    status = 1
-    try:
-        gc.freeze()  # a socket of the starter's that is collected here would close another one of the same number
-        asyncio._set_running_loop(None)  # noqa: SLF001 - documented for event loops: this thread is in the starter's
-        signal.set_wakeup_fd(-1)
-        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-            signal.signal(number, signal.SIG_DFL)
-        os.dup2(given, 0)
-        os.dup2(out, 1)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-        os.closerange(3, os.sysconf("SC_OPEN_MAX"))
-        sys.stdin = io.TextIOWrapper(io.BufferedReader(io.FileIO(0, closefd=False)))
-        sys.stdout = io.TextIOWrapper(io.FileIO(1, "w", closefd=False), encoding="utf-8", write_through=True)
-        sys.argv = ["gateway.video.probe", *arguments]
-        probe.main()
-        status = 0
-    finally:
-        os._exit(status)
+def _probe() -> None:
+    """Be the probe, in the forked process, until its end. The loop and the signals of its starter are not its own."""
+    asyncio._set_running_loop(None)  # noqa: SLF001 - documented for event loops: this thread is in the starter's
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+    probe.main()

@@ -4,8 +4,6 @@ The decoder has a process of its own as everywhere else, and sets its limits its
 shows the one that is started by `exec`.
 """
 
-import gc
-import io
 import os
 import select
 import signal
@@ -17,6 +15,7 @@ from types import SimpleNamespace
 from typing import Any, BinaryIO
 
 from gateway.video import still_decoder, stills
+from tests.forkedmain import run_main
 
 DECODER = (sys.executable, "-m", "gateway.video.still_decoder")
 CHUNK_BYTES = 65_536  # bytes
@@ -38,7 +37,7 @@ def run(command: Sequence[str], *, stdin: BinaryIO, timeout: float, **_how: Any)
     ours, theirs = os.pipe()
     pid = os.fork()
     if pid == 0:
-        _decode(stdin.fileno(), theirs, command[3:])
+        run_main(still_decoder.main, DECODER[-1], command[3:], stdin=stdin.fileno(), stdout=theirs)
     os.close(theirs)
     written, until, is_late = bytearray(), time.monotonic() + timeout, False
     try:
@@ -57,21 +56,3 @@ def run(command: Sequence[str], *, stdin: BinaryIO, timeout: float, **_how: Any)
     if is_late:
         raise subprocess.TimeoutExpired(list(command), timeout)
     return subprocess.CompletedProcess(command, status, bytes(written))
-
-
-def _decode(film: int, out: int, arguments: Sequence[str]) -> None:
-    """Be the decoder, in the forked process, until its end. What the gateway had open is closed."""
-    status = 1
-    try:
-        gc.freeze()  # a socket of the gateway's that is collected here would close another one of the same number
-        os.dup2(film, 0)
-        os.dup2(out, 1)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-        os.closerange(3, os.sysconf("SC_OPEN_MAX"))
-        sys.stdin = io.TextIOWrapper(io.BufferedReader(io.FileIO(0, closefd=False)))
-        sys.stdout = io.TextIOWrapper(io.FileIO(1, "w", closefd=False), encoding="utf-8", write_through=True)
-        sys.argv = ["gateway.video.still_decoder", *arguments]
-        still_decoder.main()
-        status = 0
-    finally:
-        os._exit(status)
