@@ -20,13 +20,13 @@ CHUNK_BYTES = 65_536  # bytes
 
 
 def fork_probe() -> None:
-    """From now on `gateway.video.probe` forks."""
+    """Make `gateway.video.probe` fork from now on."""
     forked = SimpleNamespace(create_subprocess_exec=start, subprocess=asyncio.subprocess, timeout=asyncio.timeout)
-    probe.asyncio = forked  # type: ignore[assignment, attr-defined]  # what it uses of it
+    probe.asyncio = forked  # type: ignore[assignment, attr-defined]  # all that `probe` uses of asyncio
 
 
 class ForkedProbe:
-    """The process, as far as `asyncio.subprocess.Process` is used of it."""
+    """Has those methods of `asyncio.subprocess.Process` that `gateway.video.probe` calls."""
 
     def __init__(self, pid: int, given: int, said: int) -> None:
         self._pid, self._given, self._said = pid, given, said
@@ -35,7 +35,7 @@ class ForkedProbe:
     async def communicate(self, given: bytes = b"") -> tuple[bytes, None]:
         """Write to its input, and read its output until it has ended; it may be called once more after a `kill`."""
         if given:
-            os.write(self._given, given)  # one line, which a pipe takes at once
+            os.write(self._given, given)  # one line: the pipe has room for it
         loop, ready = asyncio.get_running_loop(), asyncio.Event()
         while self._said >= 0:
             loop.add_reader(self._said, ready.set)
@@ -50,7 +50,7 @@ class ForkedProbe:
                 os.close(self._said)
                 os.close(self._given)
                 self._said = -1
-                os.waitpid(self._pid, 0)  # noqa: ASYNC222 - it has closed its output, which it does by its end
+                os.waitpid(self._pid, 0)  # noqa: ASYNC222 - it has ended: its output is closed
         return bytes(self._output), None
 
     def kill(self) -> None:
@@ -77,8 +77,8 @@ async def start(*command: str, **_how: Any) -> ForkedProbe:  # noqa: ANN401 - as
 
 
 def _probe() -> None:
-    """Be the probe, in the forked process, until its end. The loop and the signals of its starter are not its own."""
-    asyncio._set_running_loop(None)  # noqa: SLF001 - documented for event loops: this thread is in the starter's
+    """Run the probe in the forked process, without its parent's loop and signal handlers."""
+    asyncio._set_running_loop(None)  # noqa: SLF001 - documented for event loops: this thread still runs in the parent's
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)

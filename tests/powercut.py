@@ -1,4 +1,4 @@
-"""A disk whose power fails: what may lie on it at any instant of a program's record of system calls.
+"""Simulates a power cut: what may be on the disk at any instant of a program's recorded system calls.
 
 The record is one of `strace`, so the file system that is asked is a real one and SQLite is the real library. The disk
 is the harshest that keeps its word: what was synced stays; of the rest any sectors are there and any others are not,
@@ -34,7 +34,7 @@ _CALLS = tuple(
 
 
 def strace(record: Path) -> list[str]:
-    """The command line before the program's own."""
+    """Return the command line of `strace`, to put before the program's."""
     return [STRACE, "-f", "-qq", "-y", "-xx", "-s", str(MAX_WRITE_BYTES), "-e", f"trace={CALLS}", "-o", str(record)]
 
 
@@ -121,7 +121,7 @@ class Content:
         self.pending.append(call)
 
     def sync(self, before: int) -> None:
-        """Have on the disk what had ended before this line."""
+        """Make durable all writes that had ended before this line."""
         image = bytearray(self.durable)
         for call in self.pending:
             if call.ended < before:
@@ -168,7 +168,7 @@ def _sectors(at: int, data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 class Disk:
-    """The files of one folder, while the calls of a record happen to them."""
+    """The files of one folder, to which the calls of a record are applied."""
 
     def __init__(self, folder: Path, first: Path) -> None:
         """`folder`: as the record names it; `first`: a copy of it from before the record, which is on the disk."""
@@ -179,7 +179,7 @@ class Disk:
         self._renames: list[tuple[int, dict[str, Content]]] = []  # each state of the names that is not synced
 
     def take(self, call: Call) -> None:
-        """Have a call happen."""
+        """Apply a call."""
         path = PurePosixPath(call.path)
         if call.path == self._folder and call.name in {"fsync", "fdatasync"}:
             synced = [names for ended, names in self._renames if ended < call.began]
@@ -208,7 +208,7 @@ class Disk:
         self._renames.append((call.ended, names))
 
     def copy(self, into: Path) -> None:
-        """Copy the files as whoever reads them now does, with what is not on the disk yet."""
+        """Copy the files as a reader sees them now, with writes that are not on the disk yet."""
         for name, content in self._names.items():
             image = bytearray(content.durable)
             for call in content.pending:
@@ -217,7 +217,7 @@ class Disk:
                 (into / name).write_bytes(image)
 
     def cut(self, into: Path, chance: random.Random) -> None:
-        """Lay out what may be there if the power fails now. SQLite's `-shm` is no file that counts: it is rubbish."""
+        """Write what may be on the disk if the power fails now; SQLite's `-shm` gets random bytes."""
         kept = chance.choice((0.0, 0.3, 0.7, 0.95, 1.0))
         names = self._durable
         if self._renames:

@@ -1,7 +1,7 @@
-"""Gives out tests as pytest-xdist's `loadgroup` does, in time that does not grow with what was given out before.
+"""Schedules tests as pytest-xdist's `loadgroup` does, in constant time for each test.
 
-With 15,000 tests that one looks through all that a worker has ever had whenever it has done one, and through all names
-for each that it gives out. This one forgets what is done, and gives out several at once while many are left.
+For each test that ends, `loadgroup` searches all tests that the worker has had, and for each test that it assigns, all
+names. This scheduler removes what has ended, and assigns several tests in one message while many are left.
 """
 
 from collections.abc import Sequence
@@ -9,20 +9,20 @@ from collections.abc import Sequence
 from xdist.scheduler import LoadGroupScheduling  # type: ignore[import-untyped]  # xdist has no py.typed
 from xdist.workermanage import WorkerController  # type: ignore[import-untyped]  # the same
 
-MOST_AT_ONCE = 8  # units of work in one message; a group is one
-SHARES = 4  # a worker gets at most this part of its share of what is left, so that all end together
+MOST_AT_ONCE = 8  # units of work (a test or a group) in one message
+SHARES = 4  # a message has at most a quarter of the worker's share of the rest, so that all workers end together
 
 
 class ManyTests(LoadGroupScheduling):  # type: ignore[misc]  # the same
-    """A scheduler for the process that gives out the tests."""
+    """The scheduler of a run."""
 
     def add_node_collection(self, node: WorkerController, collection: Sequence[str]) -> None:
-        """Take the names of a worker's tests: all workers have the same, or the run does not begin."""
+        """Take the names of a worker's tests; all workers must have the same."""
         super().add_node_collection(node, collection)
         self._places = {name: place for place, name in enumerate(collection)}
 
     def mark_test_complete(self, node: WorkerController, item_index: int, duration: float = 0) -> None:  # noqa: ARG002 - as there
-        """Forget a test that is done."""
+        """Remove a test that has ended."""
         name = self.registered_collections[node][item_index]
         work, scope = self.assigned_work[node], self._split_scope(name)
         del work[scope][name]
@@ -31,7 +31,7 @@ class ManyTests(LoadGroupScheduling):  # type: ignore[misc]  # the same
         self._reschedule(node)
 
     def remove_node(self, node: WorkerController) -> str | None:
-        """Give what a worker had to do, if it died, to the others, all but the test in which it died: its name."""
+        """Assign the tests of a dead worker to the others, except the running one; return the name of that one."""
         work = self.assigned_work.pop(node)
         died_in: str | None = next((name for unit in work.values() for name in unit), None)
         if died_in is None:

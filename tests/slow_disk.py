@@ -1,4 +1,4 @@
-"""A disk that takes nothing for a while, then one job a commit, and the first of these not at all if wanted."""
+"""A disk that is blocked for a while; then each job is a commit of its own, of which the first may fail."""
 
 import asyncio
 import sqlite3

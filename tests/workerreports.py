@@ -1,7 +1,7 @@
-"""A worker tells of a test in two messages, not in six: execnet reads and writes each in Python, 2 ms for a test.
+"""Makes a worker of pytest-xdist send two messages for a test instead of six: six cost 2 ms, since execnet is Python.
 
-What it leaves out nobody reads: that a test begins and has ended, that what passed was set up and torn down, and what
-it printed. Where a run shows it (`-v`, `-rP`, `--durations`, `--junitxml`) all is told.
+A worker does not send the start and the end of a test, and of a test that passed neither set-up, tear-down nor output.
+With options that show these (`-v`, `-rP`, `--durations`, `--junitxml`) it sends all.
 """
 
 import argparse
@@ -13,7 +13,7 @@ ASKED_FOR = ("durations", "xmlpath")  # options that need the time that each par
 
 
 def shows_all(option: argparse.Namespace) -> bool:
-    """Whether a run with these options of pytest shows more of a test that passes than that it did."""
+    """Return whether these options of pytest show more than the result of a test that passed."""
     return (
         option.verbose > 0
         or bool(set("PpA") & set(option.reportchars))
@@ -22,23 +22,23 @@ def shows_all(option: argparse.Namespace) -> bool:
 
 
 class FewReports(xdist.remote.WorkerInteractor):  # type: ignore[misc]  # the same
-    """A worker's side of the channel to the process that gives out the tests."""
+    """The worker's side of the channel to the scheduling process."""
 
     @pytest.hookimpl
     def pytest_runtest_logstart(self, nodeid: str, location: tuple[str, int | None, str]) -> None:
-        """Tell that a test begins, if somebody reads it."""
+        """Send the start of a test if the run shows it."""
         if shows_all(self.config.option):
             super().pytest_runtest_logstart(nodeid, location)
 
     @pytest.hookimpl
     def pytest_runtest_logfinish(self, nodeid: str, location: tuple[str, int | None, str]) -> None:
-        """Tell that a test has ended, if somebody reads it."""
+        """Send the end of a test if the run shows it."""
         if shows_all(self.config.option):
             super().pytest_runtest_logfinish(nodeid, location)
 
     @pytest.hookimpl
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Tell what failed or was skipped with all that is known of it, and of what passed that it did."""
+        """Send the whole report of a test that failed or was skipped, and the result alone of one that passed."""
         if report.passed and not shows_all(self.config.option):
             if report.when != "call":
                 return

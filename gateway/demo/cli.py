@@ -187,7 +187,7 @@ async def _serve_page(options: DemoOptions, *, lan: bool) -> int:
     async with DemoSite(runner, lan=lan) as site:
         console.print(f"\n  {site.address}\n", style="bold")
         if lan:
-            import segno  # noqa: PLC0415 - a demo for the network alone shows a code
+            import segno  # noqa: PLC0415 - needed only if the demo is open to the network
 
             segno.make(site.address, error="m").terminal(compact=True)
             console.print("  Only who has this address gets in. It travels in clear: for a network that you trust.")

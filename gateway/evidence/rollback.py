@@ -139,7 +139,7 @@ class MarkWriter:
             self.write(head, now)
 
     def _sync_written(self, seq: int) -> bool:
-        """Have the mark that is written on the disk; False: it names an older entry than `seq`, or the sync failed."""
+        """Sync the mark that was written last; return False if it names an older entry than `seq` or the sync fails."""
         with self._lock:
             if self._synced_seq < seq <= self._seq and self._is_intact:
                 self._is_intact = False  # if the sync fails, the next mark is a new file

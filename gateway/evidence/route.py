@@ -227,7 +227,7 @@ class _Row(_Part):
     at: Annotated[AwareDatetime, Field(strict=False)]
     trusted: bool = False
     event: _Event
-    # Each is read by itself; one that is not as expected is skipped
+    # Each command is parsed alone; the reader skips one that it cannot parse
     commands: Annotated[list[Any], Field(default_factory=list)]
     phase: str = ""
     phase_before: str | None = None

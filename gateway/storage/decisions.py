@@ -66,7 +66,7 @@ def store_decision(
     if after != (standing.phase, standing.visit, standing.delivery):
         update = "UPDATE entrance SET phase = ?, visit = ?, delivery = ? WHERE id = ?"
         db.execute(update, (*after, decision.entrance))
-    if delivery != standing.delivery:  # what else changes a result marks the delivery itself
+    if delivery != standing.delivery:  # other changes of a result mark the delivery where they are made
         for key in (standing.delivery, delivery):
             if key is not None:
                 mark_for_check(db, key)

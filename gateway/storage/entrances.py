@@ -36,7 +36,7 @@ def stop_of(db: Database, entrance: str) -> StopState:
 
 
 class EntranceStanding(NamedTuple):
-    """How an entrance stands before a decision; `has_pauses`, `has_stays`: whether the house has any stored."""
+    """What is stored of an entrance before a decision; `has_pauses`, `has_stays`: whether the house has any."""
 
     phase: str | None
     visit: str | None
@@ -48,7 +48,11 @@ class EntranceStanding(NamedTuple):
 
 
 def standing_of(db: Database, entrance: str) -> EntranceStanding:
-    """Return how an entrance stands."""
+    """Return what is stored of an entrance.
+
+    Raises:
+        LookupError: the house has no such entrance.
+    """
     query = (
         "SELECT phase, visit, delivery, stopped, stop_epoch, EXISTS (SELECT 1 FROM pause), EXISTS (SELECT 1 FROM stay)"
         " FROM entrance WHERE id = ?"

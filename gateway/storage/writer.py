@@ -41,8 +41,8 @@ _ENVIRONMENT_ERRORS = frozenset(
 class Mark:
     """A mark outside the file that a commit needs, with its time.
 
-    `is_later`: nobody waits for it, and it is written when no job waits. `visit`: of an
-    intent; it may rest on a mark that the disk already has, if that one names an entry of this visit.
+    `is_later`: no caller waits for it, so the writer writes it when no job waits. `visit`: of an intent; a mark that is
+    already on the disk is enough if it names an entry of this visit.
     """
 
     now: Now
@@ -55,7 +55,7 @@ class _Job:
     work: Callable[[Database], Any]
     done: asyncio.Future[Any]
     mark: Mark | None = None  # the mark to write after the commit
-    of: str | None = None  # what has lost something if this is not stored
+    of: str | None = None  # the entrance whose decision it stores
     result: object = None
     is_marked: bool = False
     error: BaseException | None = None
@@ -77,7 +77,7 @@ class Writer:
         self._connection: Database | None = None
         self.commits = 0  # number of commits so far
         self.lost: set[str] = set()
-        """What jobs were `of` that the disk did not store. Only work may use it, which runs in this thread."""
+        """The entrances (`of`) with a job that the disk did not store. Only work may use it, in the writer's thread."""
         self._checkpointed_count = 0  # number of commits at the last checkpoint
         self._later_mark: Mark | None = None  # the newest that is not written yet
         self._is_closing = False
@@ -184,9 +184,9 @@ class Writer:
             job.is_marked = is_marked
 
     def _finish_marks(self, group: list[_Job]) -> None:
-        """Have the mark of an intent on the disk; one that nobody waits for only when no job waits.
+        """Sync the mark of an intent, or write the mark that no caller waits for if no job waits.
 
-        The first also stands for the second.
+        The mark of an intent also replaces the other one.
         """
         marks = [mark for _, mark in _marks(group)]
         waited_for = [mark for mark in marks if not mark.is_later]

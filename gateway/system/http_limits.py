@@ -95,8 +95,8 @@ class RequestTurns:
 
     def __init__(self) -> None:
         self._waiting: deque[asyncio.Future[None]] = deque()
-        self._is_taken = False  # a caller has begun in this iteration of the loop, or another waits
-        self._is_granted = False  # a caller who waited begins in this iteration
+        self._is_taken = False  # a caller has started in this iteration of the loop, or another caller waits
+        self._is_granted = False  # a caller that waited starts in this iteration
 
     async def take(self) -> None:
         """Return when the caller may begin: at once if no other caller began in this iteration of the loop."""

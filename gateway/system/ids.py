@@ -1,9 +1,9 @@
-"""Ids that nobody can guess and nobody has had before: of events, commands and scans."""
+"""Makes random, unique ids for events, commands and scans."""
 
 import os
 import secrets
 
-_DRAWN = 256  # ids that one system call draws: in a busy process each call costs the loop a change of threads
+_DRAWN = 256  # ids made with one system call: in a busy process each call makes the loop wait for another thread
 _ID_DIGITS = 16
 
 _ids: list[str] = []

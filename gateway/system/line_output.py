@@ -1,4 +1,4 @@
-"""Writes log lines to stdout: those of one moment with one system call."""
+"""Writes log lines to stdout, all lines of 30 ms with one system call."""
 
 import asyncio
 import atexit
@@ -6,43 +6,43 @@ import sys
 import threading
 from collections import deque
 
-LINE_DELAY_S = 0.03  # seconds after which lines leave that nobody waits for
+LINE_DELAY_S = 0.03  # seconds that a line below `warning` may wait
 
 
 class LineOutput:
-    """The logger that structlog writes to. A line of an event loop waits for others; a warning leaves at once.
+    """The logger that structlog writes to. It collects the lines of an event loop and writes them together.
 
-    So does each line of a thread without a loop. No line overtakes an earlier one.
+    It writes a warning at once, and each line of a thread without an event loop. The lines keep their order.
     """
 
     def __init__(self) -> None:
         self._lines = deque[str]()
-        self._loop: asyncio.AbstractEventLoop | None = None  # which writes the lines that wait
+        self._loop: asyncio.AbstractEventLoop | None = None  # the loop that will write the waiting lines
         self._lock = threading.Lock()
 
     def info(self, line: str) -> None:
-        """Write a line with those of the next moment."""
+        """Write a line within `LINE_DELAY_S`."""
         self._lines.append(line)
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
             self.flush()
             return
-        if self._loop is not loop:  # an ended one writes no more
+        if self._loop is not loop:  # a loop that has ended writes no lines
             self._loop = loop
             loop.call_later(LINE_DELAY_S, self.flush)
 
     debug = msg = info
 
     def warning(self, line: str) -> None:
-        """Write a line, after those that wait, before this returns."""
+        """Write all waiting lines and this one before returning."""
         self._lines.append(line)
         self.flush()
 
     error = critical = exception = warning
 
     def flush(self) -> None:
-        """Write the lines that wait."""
+        """Write all waiting lines."""
         with self._lock:
             self._loop = None
             lines = [self._lines.popleft() for _ in range(len(self._lines))]

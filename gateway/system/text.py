@@ -35,7 +35,7 @@ def without_links(name: str) -> str:
     interpret are replaced by similar ones; a link's scheme is removed.
     """
     plain = _COLON.sub(": ", _SCHEME.sub("", sanitized(name))).translate(_MARKUP)
-    return _DOT.sub(ONE_DOT_LEADER, isolate_direction(plain))  # what isolates may stand before a dot, too
+    return _DOT.sub(ONE_DOT_LEADER, isolate_direction(plain))  # last, since a dot may follow the isolating character
 
 
 def sanitized(name: str) -> str:
@@ -45,7 +45,7 @@ def sanitized(name: str) -> str:
     unassigned and private characters are removed; several blanks become one; more than `MAX_COMBINING_MARKS` marks on
     a letter are cut, and the text is cut to `MAX_NAME_CHARS`.
     """
-    if name.isascii() and name.isprintable():  # most names: nothing of the below is in them
+    if name.isascii() and name.isprintable():  # most names: they contain nothing that the lines below change
         return _cut(name)
     spaced = "".join(" " if unicodedata.category(char).startswith("Z") or char in "\t\r\n" else char for char in name)
     visible = "".join(char for char in spaced if not unicodedata.category(char).startswith("C"))

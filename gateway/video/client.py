@@ -27,17 +27,17 @@ START_TIMEOUT_S: Final = 10.0  # seconds for a new process to begin to listen
 RESTART_BACKOFF: Final = Backoff(0.1, 5.0)  # before a process that died is started again
 HANG_UP_TIMEOUT_S: Final = 1.0  # seconds within which a process of another version closes the connection
 MAX_FAILED_SESSIONS: Final = 3  # sessions in a row that end before a message was understood
-MIN_FADING_WAIT_S: Final = 0.01  # seconds between two looks for proofs that are too old
+MIN_FADING_WAIT_S: Final = 0.01  # seconds between two checks for proofs that are too old
 PICTURE_TIMEOUT_S: Final = 1.0  # seconds that a message waits for its picture: the text matters more
 MAX_LINE_BYTES: Final = 16 << 20  # the facts of a long visit come in one line
-PROOF_TIME: Final = re.compile(rb'\{"at":([0-9]{1,12}\.[0-9]{1,12}),')  # what two proofs with the same claims differ in
+PROOF_TIME: Final = re.compile(rb'\{"at":([0-9]{1,12}\.[0-9]{1,12}),')  # lines with the same claims differ here only
 
 
 @dataclass(slots=True)
 class _ReceivedProof:
-    """The newest proof of a camera. `at`: when a line last proved the same (monotonic seconds), as `proof` or later.
+    """The newest proof of a camera. `at`: the time (monotonic seconds) of the last line with the same claims.
 
-    `claims`: its line without the time.
+    `claims`: this line without its time.
     """
 
     proof: ipc.CameraProof
@@ -250,7 +250,7 @@ class VideoClient:
     def _renew_proof(self, line: bytes) -> bool:
         """If a line repeats the newest proof of a camera with another time, take the time and return True.
 
-        Nearly all lines do. They are not parsed again: what follows the time is the same, byte for byte.
+        Nearly all lines do. They need no parsing: all bytes after the time are the same.
         """
         time = PROOF_TIME.match(line)
         if time is None or (received := self._by_claims.get(line[time.end() :])) is None:

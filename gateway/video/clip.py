@@ -139,7 +139,7 @@ class ClipWriter:
         self._sync_s, self._newest_at = sync_s, first.arrived_at
         self._held_since = math.inf  # when the oldest picture that is written and not synced arrived
         self._pictures: list[EncodedPicture] = []  # of the next fragment
-        self._due_at = -math.inf  # until a picture arrives at this instant, pictures are only collected
+        self._due_at = -math.inf  # pictures that arrive before this instant are only collected
         self._gaps: list[Gap] = []
         self._final = root / head.path
         self._running = running = root / f"{head.path}.part"  # the file while it is being written

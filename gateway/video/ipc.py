@@ -179,7 +179,7 @@ class CameraProof(IpcMessage):
 
     kind: Literal["proof"] = "proof"
     camera: str
-    at: float = Field(allow_inf_nan=False)  # else a proof would never be too old
+    at: float = Field(allow_inf_nan=False)  # a proof with an infinite time would never be too old
     live: bool
     moving: bool
     recording: ClipKey | None = None

@@ -157,7 +157,7 @@ class Liveness:
         return min((end for end in ends if end >= now), default=math.inf)
 
     def _update_ends(self) -> None:
-        """Compute until when what pictures showed stays so, after each change: it is read far more often."""
+        """Compute, after each change, until when the results of the pictures hold; they are read far more often."""
         until = self._is_undecodable_after = self._freezes_after = math.inf
         if self._failed_decodes and self._failed_decodes >= (3 if self._decodes_every_picture else 2):
             until = self._is_undecodable_after = self._failed_since + UNDECODABLE_TIMEOUT_S
@@ -168,7 +168,7 @@ class Liveness:
         self._update_stall()
 
     def _update_stall(self) -> None:
-        """Compute until when what packets and pictures showed stays so, after each packet."""
+        """Compute, after each packet, until when the results of packets and pictures hold."""
         until = self.last_packet_at + STALL_TIMEOUT_S
         if self._packets > 1:
             interval = (self.last_packet_at - self._first_packet) / (self._packets - 1)

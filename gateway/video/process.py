@@ -337,9 +337,9 @@ class VideoProcess:
         return until
 
     def _withdraw_proofs(self, names: Iterable[str]) -> None:
-        """Say of cameras that are about to be stopped that they prove nothing any more.
+        """Tell the gateway that these cameras prove nothing any more, before they are stopped.
 
-        Their newest proof would else count until it is too old, and a slow disk may hold up the end of their films.
+        Otherwise their newest proof would count until it is too old, and a slow disk can delay the end of their films.
         """
         gone = [name for name in names if self._told.pop(name, None) is not None]
         for name in gone:

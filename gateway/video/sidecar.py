@@ -19,7 +19,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from gateway.video.ipc import ClipFacts, ClipKey, Gap, IpcMessage, StreamFault
 
 GENESIS = bytes(32)
-LINK_LINE = '{"kind":"link","end_byte":%d,"chain":"%s","until":"%s"}\n'  # as pydantic writes a `SidecarLink`
+LINK_LINE = '{"kind":"link","end_byte":%d,"chain":"%s","until":"%s"}\n'  # pydantic's text of a `SidecarLink`
 LINK_END_BOXES = (b"moov", b"mdat", b"mfra")  # the boxes that end a link's bytes
 
 

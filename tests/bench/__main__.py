@@ -38,7 +38,7 @@ BENCHES = (
     "cluster",
 )
 
-# What a bench raises whose programs do not start, end or do not answer.
+# The errors of a bench whose programs do not start, end too early or do not answer.
 UNMEASURED = (Failure, RuntimeError, OSError, AssertionError, aiohttp.ClientError)
 
 
@@ -134,7 +134,7 @@ def write(lines: list[BenchLine], now: Occasion) -> None:
 
 
 def _with_earlier_miss(lines: list[BenchLine], older: MeasuredBench | None) -> Iterator[BenchLine]:
-    """The lines; one that misses its goal says what it was when it missed the goal the time before."""
+    """Yield the lines; a line that misses its goal again gets the value of the run before."""
     missed = {line.what: line for line in older.lines if line.met is False} if older is not None else {}
     for line in lines:
         before = missed.get(line.what)

@@ -1,6 +1,6 @@
 """`python -m tests.bench.copying URL [FILE]`: a plain stream copy by PyAV, for a machine without ffmpeg.
 
-Without FILE it only reads the packets, as the video process does, and throws them away: what libav's reading costs.
+Without FILE it only reads the packets, as the video process does, and discards them: the cost of reading alone.
 """
 
 import sys

@@ -15,7 +15,7 @@ class BenchLine:
     """`ratio` is the value over what it is compared with; None where it is compared with nothing.
 
     `met` is None where there is no goal. `parts` say where the time goes; `why` is the measured cause of a miss, and
-    `earlier` what was measured when the goal was missed the time before.
+    `earlier` the value of the run before if that missed the goal too.
     """
 
     bench: str

@@ -81,7 +81,7 @@ def report(measured: Measured, order: Sequence[str]) -> str:
 
 
 def _miss(line: BenchLine) -> str:
-    earlier = f"; missed the time before too: {line.earlier}" if line.earlier else ""
+    earlier = f"; missed in the run before too: {line.earlier}" if line.earlier else ""
     return f"- {line.what} ({line.told}, goal {line.goal}{earlier}): {line.why}."
 
 

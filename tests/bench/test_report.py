@@ -50,7 +50,7 @@ def test_a_goal_that_was_missed_twice_says_what_was_measured_the_time_before(
         bench.write(lines, DAY.model_copy(update={"day": f"2026-12-0{day}"}))
         page = (tmp_path / "bench.md").read_text(encoding="utf-8")
         assert ("- decision (2 ms, goal <= 2 x): a." in page) is (day == 2)
-        told = "- decision (2 ms, goal <= 2 x; missed the time before too: 2 ms, 3.00 x, 2026-12-02): a."
+        told = "- decision (2 ms, goal <= 2 x; missed in the run before too: 2 ms, 3.00 x, 2026-12-02): a."
         assert (told in page) is (day == 3)
 
 

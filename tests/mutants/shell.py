@@ -405,8 +405,8 @@ MUTANTS = (
         name="a proof that changes back to what it was is not told",
         file="gateway/video/client.py",
         old="""        self._by_claims.pop(received.claims, None)
-        time""",
-        new="        time",
+        time = PROOF_TIME""",
+        new="        time = PROOF_TIME",
         tests=(RECEIVED,),
     ),
     Mutant(

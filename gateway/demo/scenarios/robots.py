@@ -234,7 +234,7 @@ async def _robot__killed_after_commit(play: ScenarioRun) -> None:
         await supervisor.says_yes_while_box_dies()
         await play.wait_for_gateway()
         await play.wait_for_visit_end()
-        await robot.waits_for(Grant.REJECTED)  # it asks still, and is answered once the visit is over
+        await robot.waits_for(Grant.REJECTED)  # it repeats its request, which the box answers after the visit
         await play.wait_for_refusal(Refusal.ALREADY_USED)
         play.require(not play.watch.events("unlock"), "no order to open is sent after the restart")
         play.require(Grant.GRANTED not in robot.grants, "the robot was never let in")

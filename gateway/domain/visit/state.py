@@ -224,22 +224,22 @@ class Rules(Frozen):
 
     @cached_property
     def closures_with_marks(self) -> frozenset[str]:
-        """The closures whose kind has marks of a visit."""
+        """The ids of the closures whose kind reports marks of a visit."""
         return self._closures_with("marks")
 
     @cached_property
     def closures_with_gaps(self) -> frozenset[str]:
-        """The closures whose sensors may show gaps of the proof."""
+        """The ids of the closures whose sensors may show gaps of the proof."""
         return self._closures_with("shown_gaps")
 
     @cached_property
     def closures_with_close(self) -> frozenset[str]:
-        """The closures whose kind has a procedure with which the box itself closes them."""
+        """The ids of the closures that the box itself can close."""
         return self._closures_with("close")
 
     @cached_property
     def conditions_of_household(self) -> tuple[AnyCondition, ...]:
-        """The conditions whose kind knows something of where the household is."""
+        """The conditions that report whether the household is at home."""
         return tuple(condition for condition in self.conditions if condition.has_own("household"))
 
     @property

@@ -207,7 +207,7 @@ class Sheet:
 
     def qr(self, at: Point, size: float, content: str) -> None:
         """Draw a QR code of medium error correction, with its quiet zone inside `size`."""
-        import segno  # noqa: PLC0415 - the same
+        import segno  # noqa: PLC0415 - needed only for a document with a code
 
         rows = [bytes(row) for row in segno.make_qr(content, error="m").matrix]
         dot = size / (len(rows) + 8)

@@ -98,7 +98,7 @@ class ServerSession:
                     yield ServerEvent(name=name[:64] if isinstance(name, str) else "", data=body.get("data"))
                 else:
                     self._answer(body)
-                    await asyncio.sleep(0)  # who waits for the answer hears it before the events that came behind it
+                    await asyncio.sleep(0)  # the caller gets its answer before the next events
             raise MatterFailed(OperationError.UNREACHABLE, "the connection to the Matter server has ended")
         finally:
             self._fail_all()

@@ -114,7 +114,7 @@ class Outbox:
             self.notify_phones(message)
         outcome = self._publish_message(message, text, late=late)
         if outcome is NotSent.TOO_LARGE:
-            outcome = self._publish_message(replace(message, picture=None), text, late=late)  # the text matters more
+            outcome = self._publish_message(replace(message, picture=None), text, late=late)  # without its picture
         if isinstance(outcome, Sent):
             done = outcome.acknowledged
             done.add_done_callback(lambda _done: self._on_acknowledged(message, accepted=done.result().accepted))

@@ -15,7 +15,7 @@ from typing import Protocol, Self, TypeVar
 
 from gateway.domain.frozen import Frozen
 
-KEEPER_COOKIE, CODE_COOKIE = "keeper", "keeper_code"  # of a keeper's session, and of his code itself
+KEEPER_COOKIE, CODE_COOKIE = "keeper", "keeper_code"  # cookies of a keeper's session and of the keeper's code
 COOKIE_BYTES = 32  # 256 bits: a session or a known device
 LINK_BYTES = 16  # 128 bits: an invitation, or a visit that is shown to somebody outside
 

@@ -44,7 +44,11 @@ async def floor_peers(port: int, passwords: Mapping[str, str], folder: Path, *na
 
 
 async def until_ready(scanners: Scanners, name: str, process: LoggedProcess) -> None:
-    """Return when a peer answers; RuntimeError, with the end of its log: it ended before, or never answers."""
+    """Return when a peer answers.
+
+    Raises:
+        RuntimeError: it ended or does not answer; the text has the end of its log.
+    """
     answer = asyncio.create_task(scanners.until_ready(name))
     end = asyncio.create_task(process.process.wait())
     try:

@@ -1,4 +1,4 @@
-"""Wherever the power fails, and whatever a disk has lost or torn of what was not synced: nothing opens twice.
+"""A power cut at any instant: the disk may lose or tear what was not synced, and no delivery opens twice.
 
 One record of a real store and its mark, then seeded cuts of it (`tests/powercut.py`).
 """

@@ -1,4 +1,4 @@
-"""A process with a box's real store and mark that uses one delivery after another, and says what leaves the box.
+"""A process with a box's real store and mark that uses one delivery after another and prints what leaves the box.
 
     python -m tests.gateway.storage.visits FOLDER HOW_MANY
 
@@ -47,7 +47,7 @@ async def make_box(folder: Path, how_many: int) -> None:
 
 
 class LateMarks(MarkWriter):
-    """The box's marks; what nobody waits for is synced so late that the unlock has left before."""
+    """The box's marks; it syncs a mark that no caller waits for only after the unlock has left."""
 
     def finish(self, head: ChainHead, now: Now) -> None:
         time.sleep(0.005)  # in the writer's thread
@@ -70,7 +70,7 @@ async def open_box(folder: Path) -> AsyncIterator[Store]:
 
 
 def say(word: str) -> None:
-    """Let it leave the box."""
+    """Print what leaves the box."""
     os.write(1, f"{word}\n".encode())
 
 
@@ -102,7 +102,7 @@ async def visit(store: Store, number: int) -> None:
 
 
 async def run(folder: Path, how_many: int) -> None:
-    """Use them all; the box ends now and then and begins again."""
+    """Use all deliveries; stop and start the box in between."""
     for first in range(0, how_many, VISITS_A_START):
         async with open_box(folder) as store:
             for number in range(first, min(first + VISITS_A_START, how_many)):

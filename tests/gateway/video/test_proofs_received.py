@@ -1,4 +1,4 @@
-"""Which lines of a video process a gateway takes for a proof, when it parses them and when it need not."""
+"""Which lines of a video process the gateway accepts as a proof, and which of them it parses."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -24,7 +24,7 @@ def line_of(proof: CameraProof, at: float) -> bytes:
 
 
 class Link:
-    """A gateway's client, and a process of which nothing is known but what it says."""
+    """A gateway's client, and a video process that says what the test tells it."""
 
     def __init__(self, client: VideoClient, says: asyncio.StreamWriter, told: list[FromVideo]) -> None:
         self.client, self._says, self._told = client, says, told

@@ -159,7 +159,7 @@ async def test_nor_do_those_that_come_from_a_browser_of_the_house(
     site: ServedSite, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     over, session = threading.Event(), site.owner.session
-    looked = Counted(Authorizer, "viewer", monkeypatch)  # each page looks who reads it
+    looked = Counted(Authorizer, "viewer", monkeypatch)  # each page calls it once or twice
     async with site.client(site.owner) as client, client.get(path) as answer:  # what is made once is made
         assert answer.status == 200
     of_a_page = looked.calls

@@ -139,7 +139,7 @@ class ProcedureRun(Frozen):
     jammed: bool = False
 
     def reported(self, *, refused: bool, jammed: bool) -> "ProcedureRun":
-        """Return it with what the device reported since its last step; itself if that is nothing new."""
+        """Return a copy with what the device reported since the last step; the same object if nothing changed."""
         if (refused, jammed) == (self.refused, self.jammed):
             return self
         return replace(self, refused=refused, jammed=jammed)
@@ -351,7 +351,7 @@ class Closure(BaseModel, ABC):
 
     @classmethod
     def has_own(cls, method: str) -> bool:
-        """Return whether the kind defines this method of the contract; otherwise its answer is always the same."""
+        """Return whether the kind overrides this method of the contract; if not, the method returns a constant."""
         return getattr(cls, method) is not getattr(Closure, method)
 
     @cached_property
@@ -411,7 +411,7 @@ class Closure(BaseModel, ABC):
     def interpret(self, sensor: str, before: str, origin: ReportOrigin, view: View) -> Use:
         """Return what a sensor's change from `before` means; `view` has the new value.
 
-        A value that stays means nothing, and one that became unknown neither.
+        The caller does not ask about a value that did not change or that became unknown: neither means anything.
         """
 
     def opened(self, view: View) -> bool:

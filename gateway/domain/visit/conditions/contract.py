@@ -68,7 +68,7 @@ class Condition(Frozen, ABC):
 
     @classmethod
     def has_own(cls, method: str) -> bool:
-        """Return whether the kind defines this method of the contract; otherwise its answer is always the same."""
+        """Return whether the kind overrides this method of the contract; if not, the method returns a constant."""
         return getattr(cls, method) is not getattr(Condition, method)
 
     @property
