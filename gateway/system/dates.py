@@ -34,6 +34,11 @@ def day_text(day: date, *, today: date | None = None) -> Text:
     )  # fmt: skip
 
 
+def last_day(end: datetime, zone: ZoneInfo) -> date:
+    """Return the last day of a period; `end` is the first instant after the period."""
+    return (end - timedelta(microseconds=1)).astimezone(zone).date()
+
+
 def time_text(at: datetime, zone: ZoneInfo) -> str:
     """Return hour and minute in the house's time, with the UTC offset in the hour that autumn repeats."""
     local = at.astimezone(zone)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from aiohttp import web
@@ -15,6 +15,7 @@ from gateway.protocol.brand_messages import facts_claims, sign_facts
 from gateway.runtime.notifications.texts import REFUSAL_TEXTS
 from gateway.storage import readonly
 from gateway.storage.brand_facts import FactsSource
+from gateway.system.dates import last_day
 from gateway.system.i18n import Language, _
 from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import UserRight
@@ -23,8 +24,6 @@ from gateway.web.server.authorization import Authorizer
 from gateway.web.server.brand_terms import place_names, question_facts, read_terms, terms_facts, week_spans
 from gateway.web.server.page import Conflict, form_texts, get, post, raise_if_not_done
 from gateway.web.texts.catalogue import COMPLAINT_TEXTS
-
-_SHORTEST_TIME = timedelta(microseconds=1)
 
 
 class BrandsPage(OwnerRequestPage):
@@ -69,13 +68,12 @@ class BrandsPage(OwnerRequestPage):
         now, zone = self._now, self._services.zone
         if brand is None or (question is not None and question.is_over(now)):
             return None
-        last_instant = None if terms.expires is None else terms.expires - _SHORTEST_TIME
         return {
             "id": permission.brand,
             "name": brand.name,
             "standing": permission.standing.value,
             **terms_facts(permission, home, language),
-            "last_day": None if last_instant is None else last_instant.astimezone(zone).date(),
+            "last_day": None if terms.expires is None else last_day(terms.expires, zone),
             "is_guest": brands.is_guest(permission.brand),
             "question": question,
             "is_open": question is not None and brands.is_open(question, now),

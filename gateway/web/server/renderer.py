@@ -12,7 +12,7 @@ from jinja2.runtime import Context
 
 from gateway.protocol.hash_chain import canonical_json
 from gateway.system.addresses import is_home_host
-from gateway.system.dates import day_text, hours_text, moment_text, time_text, window_text
+from gateway.system.dates import day_text, hours_text, last_day, moment_text, time_text, window_text
 from gateway.system.html_templates import html_environment
 from gateway.system.i18n import Language, Text, decimal_text, language_names, template_functions
 from gateway.system.pki.pages import format_fingerprint
@@ -68,6 +68,7 @@ def _templates() -> Environment:
         utc=lambda instant: instant.isoformat(timespec="milliseconds"),  # for HTML's `datetime` attribute
         clock=lambda instant, zone: instant.astimezone(zone).strftime("%H:%M:%S"),
         day=_day,
+        last_day=_last_day,
         moment=_moment,
         window=_window,
         hours=lambda hours, language: hours_text(hours).to(language),
@@ -104,6 +105,11 @@ def age_texts(language: Language) -> str:
 @pass_context
 def _day(context: Context, instant: datetime, zone: ZoneInfo, language: Language) -> str:
     return day_text(instant.astimezone(zone).date(), today=context.get("today")).to(language)
+
+
+@pass_context
+def _last_day(context: Context, end: datetime, zone: ZoneInfo, language: Language) -> str:
+    return day_text(last_day(end, zone), today=context.get("today")).to(language)
 
 
 @pass_context

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from gateway.system.dates import day_text, hours_text, moment_text, time_text, window_text
+from gateway.system.dates import day_text, hours_text, last_day, moment_text, time_text, window_text
 
 PARIS = ZoneInfo("Europe/Paris")
 TODAY = date(2026, 6, 9)
@@ -55,3 +55,8 @@ def test_the_hours_of_a_day_are_no_duration() -> None:
         "entre 14:00 et 16:00",
     ]
     assert hours_text("00:00-24:00").to("en") == "at any hour"
+
+
+def test_a_period_that_ends_at_midnight_has_the_day_before_as_its_last() -> None:
+    assert last_day(datetime(2026, 12, 24, 23, tzinfo=UTC), PARIS) == date(2026, 12, 24)
+    assert last_day(datetime(2026, 12, 24, 23, 1, tzinfo=UTC), PARIS) == date(2026, 12, 25)

@@ -121,6 +121,7 @@ async def test_the_owner_lets_it_in_as_he_saw_it_with_narrower_terms_and_can_end
         assert str(permission.terms.expires) == "2026-12-24 23:00:00+00:00", "the end of that day in the house"
         page = await shown(client)
         assert 'value="2026-12-24"' in page
+        assert "until Thu 24 Dec" in page, "the last day, not the first one after it"
         async with client.post("/brands/lune", data={"do": "revoke"}) as answer:
             assert answer.status == 200
         assert made.store.brands.permission("lune") != permission
