@@ -61,6 +61,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.Comp
         "2",
         "--dist",
         "loadgroup",
+        "-rN",  # the summary says it again, where the terminal is wide or there is none
         ".",
     ]
     ended = subprocess.run(

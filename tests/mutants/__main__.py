@@ -17,7 +17,7 @@ from tests.mutants.mutant import Mutant
 from tests.mutants.worker import Verdict
 
 ROOT = Path(__file__).parents[2]
-TREES = ("gateway", "devices", "tests", "config", "docs", "pyproject.toml", "CONTRIBUTING.md")
+TREES = ("gateway", "devices", "tests", "config", "docs", "pyproject.toml", "CONTRIBUTING.md", "Makefile")
 SEEDS = "0:160"  # enough to catch each fault that seeds are to catch
 PROCESSES = 2  # one a core
 

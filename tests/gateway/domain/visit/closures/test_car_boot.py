@@ -206,6 +206,16 @@ def test_an_order_for_the_boot_alone_that_unlocks_every_door_is_declared_in_the_
     assert [seal.gaps for seal in house.all(c.SealProof)] == [("no_film", "whole_car_unlocked")]
 
 
+def test_the_proof_declares_that_the_whole_car_is_unlocked_before_it_is() -> None:
+    house = build("car that unlocks")
+    house.run(5)
+    announce_delivery(house)
+    house.scan("d0-1")
+    assert house.orders_open, "it is ordered to, and has answered nothing yet"
+    assert house.mem.visit is not None
+    assert house.mem.visit.recording.gaps == ("no_film", "whole_car_unlocked")
+
+
 def test_without_the_scan_after_closing_nobody_knows() -> None:
     house = opened()
     car(house).shut()
