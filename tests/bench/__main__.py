@@ -34,6 +34,7 @@ BENCHES = (
     "faults",
     "pages",
     "replay",
+    "announcing",
     "hub",
     "cluster",
 )

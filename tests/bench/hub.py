@@ -1,6 +1,6 @@
 """A hub with homes at it, on one machine: mosquitto with SQLite, and with PostgreSQL.
 
-Hub, broker, database and a bare aiohttp server are processes of their own; retailer and homes are this one. Of the two
+Hub, broker and database are processes of their own; retailer and homes are this one. Of the two
 cores each takes its part, so the hub's own CPU a request and a job stand in the parts: they do not depend on who else
 works. A job counts when its home has it; it is told back as a signed event, which the hub keeps.
 """
@@ -31,18 +31,7 @@ from tests.scale.enrolling import HomeFleet, enrol
 from tests.scale.homes import HomesBroker, ScaleHomes
 from tests.scale.keeping import JobWriter
 
-MAX_REQUESTS_IN_FLIGHT = 8  # requests in flight
 GOAL_JOBS_PER_S, GOAL_P99_S = 300, 0.1
-_BARE_SERVER = """
-import sys
-from aiohttp import web
-async def made(request):
-    await request.json()
-    return web.json_response({"id": "dlv-1"}, status=201)
-app = web.Application()
-app.router.add_post("/v1/deliveries", made)
-web.run_app(app, host="127.0.0.1", port=int(sys.argv[1]), print=None, access_log=None)
-"""
 
 
 @dataclass(frozen=True)
@@ -50,7 +39,6 @@ class Sizes:
     """How much is done."""
 
     homes: int
-    creates: int
     jobs: int
     seconds: float  # at 100 jobs a second
 
@@ -71,12 +59,10 @@ class HubScene:
 
 async def bench(say: ShowStatus, *, quick: bool) -> list[BenchLine]:
     """Measure."""
-    sizes = Sizes(100, 120, 120, 2) if quick else Sizes(1_000, 600, 1_500, 10)
+    sizes = Sizes(100, 120, 2) if quick else Sizes(1_000, 1_500, 10)
     found: list[BenchLine] = []
     for store in ("SQLite", "PostgreSQL"):
         async with scene(store, sizes.homes, say) as here:
-            say(f"{store}: announcing by HTTP, and a bare handler in turn")
-            found += await _creates(here, sizes)
             say(f"{store}: homes connect")
             async with connected_homes(here.homes) as measured:
                 found += _memory(here, await measured, sizes)
@@ -89,8 +75,8 @@ async def bench(say: ShowStatus, *, quick: bool) -> list[BenchLine]:
 
 
 @contextlib.asynccontextmanager
-async def scene(store: str, count: int, say: ShowStatus) -> AsyncIterator[HubScene]:
-    """A hub on this database, its broker, and homes that are not connected yet."""
+async def scene(store: str, count: int, say: ShowStatus, *, with_broker: bool = True) -> AsyncIterator[HubScene]:
+    """A hub on this database, its broker if it has one, and homes that are not connected yet."""
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="perron-bench-")))
         say(f"{store}: a hub and {count:,} homes that have joined")
@@ -103,27 +89,29 @@ async def scene(store: str, count: int, say: ShowStatus) -> AsyncIterator[HubSce
         (folder / "mosquitto.conf").write_text(
             f"listener {at} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\nmax_queued_messages 100000\n"
         )
-        broker = stack.enter_context(_process(["mosquitto", "-c", str(folder / "mosquitto.conf")]))
+        broker = stack.enter_context(process(["mosquitto", "-c", str(folder / "mosquitto.conf")]))
         (folder / "hub.yaml").write_text(
             f"url: http://127.0.0.1:{port}\nlisten: {{port: {port}}}\nfolder: hub\nstore: {json.dumps(database)}\n"
-            f"broker: {{port: {at}}}\nsandbox: false\n"
+            + (f"broker: {{port: {at}}}\n" if with_broker else "")
+            + "sandbox: false\n"
             "limits: {writes: 100000, writes_a_day: 100000000, reads: 100000}\n"
         )
         command = [sys.executable, "-m", "gateway", "hub", "--config", str(folder / "hub.yaml")]
-        hub, url = stack.enter_context(_process(command)), f"http://127.0.0.1:{port}"
+        hub, url = stack.enter_context(process(command)), f"http://127.0.0.1:{port}"
         await _wait_until_serving(f"{url}/readyz")
         homes = ScaleHomes(fleet.homes, HomesBroker([("127.0.0.1", at)]))
         yield HubScene(store, hub, broker, url, database, fleet, homes, server)
 
 
 @contextlib.contextmanager
-def _process(command: Sequence[str]) -> Iterator[int]:
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def process(command: Sequence[str]) -> Iterator[int]:
+    """Run a command until the block ends; its process id."""
+    running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        yield process.pid
+        yield running.pid
     finally:
-        process.terminate()
-        process.wait(30)
+        running.terminate()
+        running.wait(30)
 
 
 async def _wait_until_serving(url: str) -> None:
@@ -134,65 +122,6 @@ async def _wait_until_serving(url: str) -> None:
                     if answer.status == 200:
                         return
             await asyncio.sleep(0.05)
-
-
-# ---- announcing -----------------------------------------------------------------------------------------------------
-
-
-async def _creates(here: HubScene, sizes: Sizes) -> list[BenchLine]:
-    port = free_port()
-    with _process([sys.executable, "-c", _BARE_SERVER, str(port)]) as bare_pid:
-        hub, bare = LoadDriver([here.url], here.fleet), LoadDriver([f"http://127.0.0.1:{port}"], here.fleet)
-        async with hub.session() as http:
-            async with asyncio.timeout(30):
-                while True:
-                    with contextlib.suppress(aiohttp.ClientError):
-                        async with http.post(f"{bare.urls[0]}/v1/deliveries", json={}):
-                            break
-                    await asyncio.sleep(0.05)
-        pids, took, cpu = {"hub": here.hub, "bare": bare_pid}, {"hub": 0.0, "bare": 0.0}, {"hub": 0.0, "bare": 0.0}
-        turns = 3
-        for _ in range(turns):
-            for name, driver in (("bare", bare), ("hub", hub)):
-                began, used = time.monotonic(), machine.cpu(pids[name])
-                await _announce(driver, sizes.creates // turns)
-                took[name] += time.monotonic() - began
-                cpu[name] += machine.cpu(pids[name]) - used
-    rates = {name: len(driver.made) / took[name] for name, driver in (("hub", hub), ("bare", bare))}
-    waits = {name: [made.answered - made.asked for made in driver.made.values()]
-             for name, driver in (("hub", hub), ("bare", bare))}  # fmt: skip
-    each = {name: cpu[name] / len(driver.made) for name, driver in (("hub", hub), ("bare", bare))}
-    parts = {f"CPU of the {name} a request": ms(seconds) for name, seconds in each.items()}
-    return [
-        BenchLine(
-            bench="hub",
-            what=f"{here.store}: deliveries announced by HTTP, each a transaction, {MAX_REQUESTS_IN_FLIGHT} at once",
-            value=rates["hub"],
-            unit="/s",
-            ratio=rates["hub"] / rates["bare"],
-            against=f"a bare handler {rates['bare']:.0f}/s",
-            parts=parts,
-        ),
-        BenchLine(
-            bench="hub",
-            what=f"{here.store}: such an announcement, p99",
-            value=p99(waits["hub"]) * 1000,
-            unit="ms",
-            ratio=p99(waits["hub"]) / p99(waits["bare"]),
-            against=f"a bare handler {ms(p99(waits['bare']))}",
-            parts={"p50": ms(median(waits["hub"])), "p50 of the bare handler": ms(median(waits["bare"]))},
-        ),
-    ]
-
-
-async def _announce(driver: LoadDriver, count: int) -> None:
-    async with driver.session() as http:
-
-        async def one_after_the_other() -> None:
-            for _ in range(count // MAX_REQUESTS_IN_FLIGHT):
-                await driver.one(http)
-
-        await asyncio.gather(*(one_after_the_other() for _ in range(MAX_REQUESTS_IN_FLIGHT)))
 
 
 def p99(samples: Sequence[float]) -> float:

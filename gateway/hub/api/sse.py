@@ -115,6 +115,9 @@ class SseStreams:
                 async with asyncio.timeout(POLL_INTERVAL_S if self._open_streams else None):
                     await self._poll_now.wait()
             self._poll_now.clear()
+            if not self._open_streams:  # each change of any retailer wakes this loop
+                known, self._wake_ups = {}, {}
+                continue
             with log_unavailable("news_unread"):
                 newest = await self._newest_numbers()
                 self._wake(retailer for retailer, seq in newest.items() if seq > known.get(retailer, 0))

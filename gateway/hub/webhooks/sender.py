@@ -32,6 +32,7 @@ MAX_ENDPOINTS_PER_LANE = {QueueLane.GOOD: 32, QueueLane.POOR: 16, QueueLane.SAND
 MAX_BATCH_MESSAGES = 20  # of one endpoint
 MAX_BATCH_POOR_MESSAGES = 4  # at once, of an endpoint that does not keep up
 POLL_INTERVAL_S = 1.0  # for retries, and messages that another hub stored
+GATHER_DELAY_S = 0.02  # collects several wake-ups for one look
 COUNT_INTERVAL_S = 15.0  # between counts of waiting messages
 SWEEP_INTERVAL = timedelta(hours=1)
 
@@ -70,7 +71,9 @@ class WebhookSender:
                     self._busy_count[lease.lane] += 1
                     lanes.create_task(self._serve_contained(lease))
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake_up.wait(), POLL_INTERVAL_S)
+                    async with asyncio.timeout(POLL_INTERVAL_S):
+                        await self._wake_up.wait()
+                        await asyncio.sleep(GATHER_DELAY_S)
 
     async def _lease_endpoints(self) -> Sequence[EndpointLease]:
         room = {lane: most - self._busy_count[lane] for lane, most in MAX_ENDPOINTS_PER_LANE.items()}

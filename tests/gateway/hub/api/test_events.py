@@ -192,3 +192,25 @@ async def test_what_others_are_told_makes_nobody_read_who_is_told_nothing(
         await quiet.announce()
         assert await both[1] == 1, "and hears of its own at once"
         assert before <= 2 < reads[busy.retailer.id]
+
+
+async def test_while_nobody_follows_what_is_announced_makes_the_streams_read_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[int] = []
+    found = SseStreams._newest_numbers  # noqa: SLF001 - it is counted, and done
+
+    async def counted(self: SseStreams) -> dict[str, int]:
+        looks.append(len(looks))
+        return await found(self)
+
+    monkeypatch.setattr(SseStreams, "_newest_numbers", counted)
+    async with run_hub(hub_file(tmp_path)) as hub:
+        home = await connected_home(hub)
+        for _ in range(3):
+            await home.announce()
+        assert not looks
+        async with hub.http.get("/v1/events/stream", params={"seconds": 60}, headers=home.headers) as answer:
+            await wait_until(lambda: len(looks) > 0)
+            await home.announce()
+            assert len(await first(answer, 1)) == 1

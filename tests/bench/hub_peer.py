@@ -1,0 +1,105 @@
+"""A peer for the hub: few lines that store what an announcement stores, statement by statement, durably.
+
+It has no rules: no validation, limits, encryption or signature, and it never fails well.
+`python -m tests.bench.hub_peer PORT URL` works on the hub's own database, whose URL is SQLAlchemy's.
+"""
+
+import asyncio
+import json
+import sqlite3
+import sys
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from secrets import token_hex
+from typing import Any
+
+import asyncpg
+from aiohttp import web
+
+_KEY = "SELECT retailer FROM api_keys WHERE id = $1"
+_CONNECTION = "SELECT brand, home FROM connections WHERE id = $1"
+_RESERVE = "INSERT INTO idempotency (retailer, key, fingerprint, created) VALUES ($1, $2, $3, $4)"
+_DELIVERY = (
+    "INSERT INTO deliveries (id, retailer, connection, home, brand, name, version, promise, hub_signed, sandbox, held,"
+    " state, untold, missing, seq, created, changed, window_end) VALUES ($1, $2, $3, $4, $5, $6, 1, $7, TRUE, FALSE,"
+    " FALSE, 'scheduled', FALSE, 0, 0, $8, $8, $8)"
+)
+_VERSION = "INSERT INTO delivery_versions (delivery, version, promise, refused, created) VALUES ($1, 1, $2, FALSE, $3)"
+_JOB = (
+    "INSERT INTO jobs (id, home, kind, token, sha256, delivery, attempts, parked, created, due, expires)"
+    " VALUES ($1, $2, 'hub_delivery', $3, $4, $5, 0, FALSE, $6, $6, $6)"
+)
+_COUNT = "UPDATE retailers SET told = told + 1 WHERE id = $1 RETURNING told"
+_EVENT = (
+    "INSERT INTO events (id, retailer, type, object, data, sandbox, seq, at)"
+    " VALUES ($1, $2, 'delivery.created', $3, $4, FALSE, $5, $6)"
+)
+_ANSWER = "UPDATE idempotency SET status = 201, headers = '{}', body = $1 WHERE retailer = $2 AND key = $3"
+_DIGEST, _TOKEN = "f" * 64, b"t" * 700
+
+
+class SQLitePeer:
+    """One connection, which one request at a time uses; it commits in a thread."""
+
+    def __init__(self, file: str) -> None:
+        self._database, self._turn = (
+            sqlite3.connect(file, isolation_level=None, check_same_thread=False),
+            asyncio.Lock(),
+        )
+        self._database.execute("PRAGMA synchronous=FULL")
+
+    async def fetch(self, statement: str, *values: Any) -> Sequence[Any]:  # noqa: ANN401 - columns of many kinds
+        """Execute one statement in place."""
+        return self._database.execute(statement.replace("$", "?"), values).fetchall()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator["SQLitePeer"]:
+        """Begin and commit."""
+        async with self._turn:
+            self._database.execute("BEGIN IMMEDIATE")
+            yield self
+            await asyncio.to_thread(self._database.execute, "COMMIT")
+
+
+class PostgreSQLPeer:
+    """A pool of connections."""
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+        self._pool = pool
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator["asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"]:
+        """Begin and commit."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            yield connection
+
+
+async def announce(database: SQLitePeer | PostgreSQLPeer, request: web.Request) -> web.Response:
+    """Store a delivery with its version, job and event, and the answer under its Idempotency-Key."""
+    body, now, named = await request.json(), time.time_ns() // 1000, request.headers["Idempotency-Key"]
+    promise, delivery = json.dumps(body["delivery"]), f"dlv-{token_hex(13)}"
+    async with database.transaction() as tx:
+        [(retailer,)] = await tx.fetch(_KEY, request.headers["Authorization"][7:37])
+        [(brand, home)] = await tx.fetch(_CONNECTION, body["connection"])
+        await tx.fetch(_RESERVE, retailer, named, _DIGEST, now)
+        await tx.fetch(_DELIVERY, delivery, retailer, body["connection"], home, brand, named, promise, now)
+        await tx.fetch(_VERSION, delivery, promise, now)
+        await tx.fetch(_JOB, f"job-{token_hex(13)}", home, _TOKEN, _DIGEST, delivery, now)
+        [(told,)] = await tx.fetch(_COUNT, retailer)
+        await tx.fetch(_EVENT, f"evt-{token_hex(13)}", retailer, delivery, promise, told, now)
+        await tx.fetch(_ANSWER, _TOKEN, retailer, named)
+    return web.json_response({"id": delivery, **body["delivery"]}, status=201)
+
+
+async def serve(port: int, url: str) -> None:
+    """Serve until killed."""
+    async with asyncpg.create_pool(url.replace("+asyncpg", ""), min_size=0) as pool:  # connects when it is used
+        database = SQLitePeer(url.partition("///")[2]) if url.startswith("sqlite") else PostgreSQLPeer(pool)
+        app = web.Application()
+        app.router.add_post("/v1/deliveries", lambda request: announce(database, request))
+        await web._run_app(app, host="127.0.0.1", port=port, print=None, access_log=None)  # noqa: SLF001 - in this loop
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(int(sys.argv[1]), sys.argv[2]))
