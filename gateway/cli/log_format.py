@@ -193,9 +193,13 @@ def log_for_people(zone: tzinfo | None = None) -> None:
 
 
 def log_for_programs() -> None:
-    """Log one JSON object a line: `timestamp` (UTC), `level`, `event`, and the event's own fields."""
+    """Log one JSON object a line: `timestamp` (UTC), `level`, `event`, and the event's own fields.
+
+    A line that is written while a request of the hub's API is served has its `request_id` too.
+    """
     structlog.configure(
         processors=[
+            structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             expand_event_commands,

@@ -102,6 +102,7 @@ LOG_TEXTS: Mapping[str, str] = {
     "stored_wish_of_home_assistant_ignored": "{entrance}: a request of Home Assistant that the broker had stored is"
     " ignored",
     # ---- the hub
+    "request": "{method} {operation}: {status}[ {code}] in {ms} ms[, {retailer}]",
     "browsers_not_ended": "the access of remote browsers could not be ended",
     "events_renumbered": "the events for the hub after number {after} have new numbers",
     "hub_authority_followed": "the hub has another authority, which the former one signed; its words are: {words}",

@@ -221,6 +221,9 @@ class HubFile(ConfigSection):
     """Keep: how long the hub keeps the events of homes."""
     webhooks: Webhooks = Webhooks()
     """Webhooks: how the hub sends events to retailers."""
+    request_log: bool = True
+    """Request log: one line for each request, with its operation, status, duration, retailer and id. If `false`, only
+    requests that the hub itself failed (status 5xx) have a line."""
     sandbox: bool = True
     """Sandbox: anybody may create a sandbox, a retailer with a simulated home."""
 

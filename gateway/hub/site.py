@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from ipaddress import ip_address, ip_network
 
 import structlog
@@ -15,6 +15,14 @@ from gateway.hub.api.sse import SseStreams
 from gateway.hub.config import HubFile
 from gateway.hub.http.connection_limits import HubConnectionLimiter, max_connections
 from gateway.hub.http.operation import ApiOperation, AskHome, RequestContext
+from gateway.hub.http.request_record import (
+    REQUEST_ID_HEADER,
+    UNKNOWN_OPERATION,
+    RequestRecord,
+    current_request,
+    log_request,
+    record_request,
+)
 from gateway.hub.manual.pages import Manual
 from gateway.hub.worker import WorkerContext
 from gateway.system.config_section import load_key_pair
@@ -25,6 +33,8 @@ log = structlog.get_logger(__name__)
 
 MAX_BODY_BYTES = 262_144
 HANDSHAKE_TIMEOUT_S = 10.0
+MAX_METHOD_CHARS = 16  # of a method in the log
+_RECORD = web.RequestKey("record", RequestRecord)
 
 
 class HubSite:
@@ -46,8 +56,9 @@ class HubSite:
             operations, context, rate_limits=ApiRateLimits(file.limits, wall=lambda: context.now().timestamp()),
             behind_proxy=file.listen.behind_proxy,
             request_context=lambda tx, now, requester: RequestContext(
-                tx=tx, now=now, requester=requester, url=file.url, signer=context.signer, follow_events=streams.follow,
-                ask_home=ask_home, destination_policy=file.webhooks.allowed,
+                tx=tx, now=now, requester=requester, request_id=current_request().id, url=file.url,
+                signer=context.signer, follow_events=streams.follow, ask_home=ask_home,
+                destination_policy=file.webhooks.allowed,
             ),
         )  # fmt: skip
         each = None if file.listen.behind_proxy else file.limits.connections
@@ -55,7 +66,7 @@ class HubSite:
             max_per_address=each, max_connections=max_connections(), per_second=file.limits.new_connections
         )
         app = web.Application(
-            middlewares=[self.connection_limiter.middleware, self.dispatcher.answer_problems],
+            middlewares=[self._record, self.connection_limiter.middleware, self.dispatcher.answer_problems],
             client_max_size=MAX_BODY_BYTES,
         )
         app.add_routes(self.dispatcher.routes())
@@ -63,10 +74,29 @@ class HubSite:
         app.add_routes(extra)
         app.add_routes([web.get("/healthz", self._serve_liveness), web.get("/readyz", self._serve_readiness)])
         app.add_routes([web.get("/metrics", self._serve_metrics)])
+        app.on_response_prepare.append(_complete_answer)
         app.on_shutdown.append(streams.end)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0, logger=http_logger())
         self._server: asyncio.Server | None = None
         self.port = file.listen.port
+
+    @web.middleware
+    async def _record(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        """Give the request its record, and with it its id, before anything else is done for it."""
+        with record_request(request.method[:MAX_METHOD_CHARS], self._end_request) as record:
+            request[_RECORD], record.operation = record, _operation_of(request)
+            try:
+                answer = await handler(request)
+            except web.HTTPException as redirection:
+                record.answer_begins(redirection.status)
+                raise
+            record.answer_begins(answer.status)
+            return answer
+
+    def _end_request(self, record: RequestRecord) -> None:
+        log_request(record, every=self._file.request_log)
 
     async def open(self) -> None:
         """Begin to serve; then `port` is the real one. ConfigError or OSError says what cannot be used."""
@@ -115,3 +145,18 @@ class HubSite:
         return web.Response(
             body=generate_latest(self._context.metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
         )
+
+
+def _operation_of(request: web.Request) -> str:
+    """Return the operation's name, or the pattern of a page's address."""
+    route = request.match_info.route
+    return route.name or (UNKNOWN_OPERATION if route.resource is None else route.resource.canonical)
+
+
+async def _complete_answer(request: web.Request, answer: web.StreamResponse) -> None:
+    """Put on each answer what all have: the request's id; nobody needs to know which server answers."""
+    record = request.get(_RECORD)
+    if record is not None:  # aiohttp itself refuses what is no HTTP
+        record.answer_begins(answer.status)  # a stream's
+        answer.headers[REQUEST_ID_HEADER] = record.id
+    answer.headers.popall("Server", None)

@@ -32,6 +32,7 @@ from gateway.hub.http.authentication import authenticate_browser, authenticate_c
 from gateway.hub.http.client_address import client_address
 from gateway.hub.http.operation import ApiAccess, ApiCaller, ApiOperation, RequestContext, Requester, Response
 from gateway.hub.http.problem import MEDIA_TYPE, ApiProblem, Code, ErrorLocation
+from gateway.hub.http.request_record import REQUEST_ID_HEADER, current_request
 from gateway.hub.worker import WorkerContext
 from gateway.protocol.strict_json import loads
 
@@ -46,7 +47,10 @@ _STORE_UNAVAILABLE = ApiProblem(Code.UNAVAILABLE, "Send the request again in a m
 CROSS_ORIGIN_PREFIX = "/v1/household/"
 """A page that a box serves calls these addresses, so from another origin. The hub answers them to a page of any origin
 and ignores cookies (the Fetch standard, 3.3)."""
-_CORS_HEADERS = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "Retry-After"}
+_CORS_HEADERS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Expose-Headers": f"Retry-After, {REQUEST_ID_HEADER}",
+}
 _PREFLIGHT_HEADERS = {
     "Access-Control-Allow-Methods": "GET, POST", "Access-Control-Max-Age": "7200",
     "Access-Control-Allow-Headers": f"Authorization, Content-Type, {IDEMPOTENCY_HEADER}",
@@ -79,7 +83,9 @@ class ApiDispatcher:
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes of all operations and of the document."""
-        routes = [web.route(each.method, each.path, partial(self._serve, each)) for each in self.operations]
+        routes = [
+            web.route(each.method, each.path, partial(self._serve, each), name=each.name) for each in self.operations
+        ]
         cross_origin = sorted({each.path for each in self.operations if each.right is ApiAccess.BROWSER})
         routes += [web.options(path, _preflight) for path in cross_origin]
         return [*routes, web.get("/openapi.json", self._serve_document)]
@@ -97,7 +103,7 @@ class ApiDispatcher:
     async def _handle_errors(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        with self.context.containment.piece("api", f"{request.method} {request.path}"):
+        with self.context.containment.piece("api", f"{request.method} {current_request().operation}"):
             try:
                 authorization = request.headers.get("Authorization")
                 await self.rate_limits.admit(self._address_of(request), authorization)
@@ -109,7 +115,7 @@ class ApiDispatcher:
             except web.HTTPException as error:
                 return self._problem_response(request, _problem_of(error))
             except (DBAPIError, OSError) as error:
-                log.error("request_failed", path=request.path, why=str(error).splitlines()[0])
+                log.error("request_failed", operation=current_request().operation, why=str(error).splitlines()[0])
                 away = isinstance(error, OSError)  # a full disk or a restarting database: nothing was done
                 return self._problem_response(request, _STORE_UNAVAILABLE if away else ApiProblem(Code.INTERNAL))
         if request.writer.output_size and request.transport is not None:
@@ -161,6 +167,7 @@ class ApiDispatcher:
                 sealed = await unenrolment_notice(tx, authorization)
             headers = {"WWW-Authenticate": 'Bearer realm="perron household"'}
             raise ApiProblem(Code.UNAUTHENTICATED, headers=headers, sealed=sealed)
+        current_request().retailer = requester.retailer if isinstance(requester, ApiCaller) else None
         may_write = not isinstance(requester, ApiCaller) or requester.right is ApiAccess.FULL
         if operation.right is ApiAccess.FULL and not may_write:
             raise ApiProblem(Code.FORBIDDEN, "This key may read only.")
@@ -220,8 +227,11 @@ class ApiDispatcher:
             raise concurrent_request from error
 
     def _problem_response(self, request: web.Request, problem: ApiProblem) -> web.Response:
+        record = current_request()
+        record.code = problem.code
+        document = problem.document(self.context.url, request.path, record.id)
         return web.Response(
-            text=problem.document(self.context.url, request.path).model_dump_json(exclude_none=True, by_alias=True),
+            text=document.model_dump_json(exclude_none=True, by_alias=True),
             status=problem.code.kind.status,
             content_type=MEDIA_TYPE,
             headers={**_COMMON_HEADERS, **problem.headers},
@@ -273,7 +283,7 @@ async def _send_stream(
             async for part in stream:
                 await response.write(part)
         except ConnectionError:
-            log.debug("stream_left", path=request.path)
+            log.debug("stream_left")
     return response
 
 

@@ -83,10 +83,12 @@ class HubTransaction(Frozen):
 class RequestContext(HubTransaction):
     """What a handler needs beside the request; a handler that raises has changed nothing.
 
-    The workers are woken after the commit. `destination_policy` says to which addresses webhooks may go.
+    The workers are woken after the commit. `destination_policy` says to which addresses webhooks may go. `request_id`
+    is the one in the answer's header `Request-Id` and in the log.
     """
 
     requester: Requester
+    request_id: str
     follow_events: FollowEvents
     ask_home: AskHome
     destination_policy: DestinationPolicy

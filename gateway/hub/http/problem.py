@@ -210,6 +210,7 @@ class Detail(BaseModel):
 class Document(BaseModel):
     """The body of an error (RFC 9457). `code` is stable; `detail` and `title` are for people.
 
+    `request_id` is that of the header `Request-Id`: name it to the hub's operator, who finds the request by it.
     `sealed` is for a household's browser that has ended: its home's last message, which only that browser can
     decrypt.
     """
@@ -222,6 +223,7 @@ class Document(BaseModel):
     code: Code
     detail: str | None = None
     instance: str | None = None
+    request_id: str | None = None
     errors: tuple[Detail, ...] | None = None
     sealed: str | None = None
 
@@ -257,7 +259,7 @@ class ApiProblem(Exception):  # noqa: N818 - RFC 9457's word
         wrong = Detail(pointer=pointer[:80], where=where, code=mistake, detail=why)
         return cls(code, detail, errors=[wrong])
 
-    def document(self, url: str, instance: str) -> Document:
+    def document(self, url: str, instance: str, request_id: str) -> Document:
         """Return the body of the response; its type is an address of the hub that explains the code."""
         return Document(
             type=f"{url}/problems/{self.code}",
@@ -266,6 +268,7 @@ class ApiProblem(Exception):  # noqa: N818 - RFC 9457's word
             code=self.code,
             detail=self.detail,
             instance=instance,
+            request_id=request_id,
             errors=self.errors or None,
             sealed=self.sealed,
         )
