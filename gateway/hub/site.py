@@ -85,7 +85,8 @@ class HubSite:
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
         """Give the request its record, and with it its id, before anything else is done for it."""
-        with record_request(request.method[:MAX_METHOD_CHARS], self._end_request) as record:
+        method, monotonic = request.method[:MAX_METHOD_CHARS], self._context.monotonic
+        with record_request(method, self._end_request, monotonic=monotonic) as record:
             request[_RECORD], record.operation = record, _operation_of(request)
             try:
                 answer = await handler(request)

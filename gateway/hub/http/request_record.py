@@ -7,7 +7,6 @@ record by `current_request`, and its log lines have the id as `request_id`.
 
 import contextlib
 import secrets
-import time
 from base64 import b32encode
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
@@ -33,18 +32,21 @@ class RequestRecord:
     """
 
     method: str
+    monotonic: Callable[[], float]
     id: str = field(default_factory=lambda: f"req-{b32encode(secrets.token_bytes(_ID_BYTES)).decode().lower()}")
     operation: str = UNKNOWN_OPERATION
     retailer: str | None = None
     code: str | None = None
     status: int | None = None
     seconds: float | None = None
-    _begun: float = field(default_factory=time.perf_counter)
+
+    def __post_init__(self) -> None:
+        self._begun = self.monotonic()
 
     def answer_begins(self, status: int) -> None:
         """Note the status of the answer, whose first byte is sent now; the first call counts."""
         if self.status is None:
-            self.status, self.seconds = status, time.perf_counter() - self._begun
+            self.status, self.seconds = status, self.monotonic() - self._begun
 
 
 _current: ContextVar[RequestRecord] = ContextVar("request")
@@ -56,9 +58,11 @@ def current_request() -> RequestRecord:
 
 
 @contextlib.contextmanager
-def record_request(method: str, on_end: Callable[[RequestRecord], None]) -> Iterator[RequestRecord]:
+def record_request(
+    method: str, on_end: Callable[[RequestRecord], None], *, monotonic: Callable[[], float]
+) -> Iterator[RequestRecord]:
     """Open the record of a new request, under a new id; a client's own id counts nothing. At its end call `on_end`."""
-    record = RequestRecord(method)
+    record = RequestRecord(method, monotonic)
     token = _current.set(record)
     try:
         with structlog.contextvars.bound_contextvars(request_id=record.id):
