@@ -95,7 +95,7 @@ class ConnectedHome:
         self, delivery: Mapping[str, Any], state: str, *, lines: Sequence[RecordEntry] = (), **more: object
     ) -> EventOutcome:
         """Let the box say how a delivery stands; with the house's result too it gives its account."""
-        said = {"box": "box", "at": self.hub.hub.now(), "brand": self.brand, "delivery": delivery["name"],
+        said = {"box": "box", "at": self.hub.hub.now(), "brand": self.brand, "delivery": delivery["order_id"],
                 "version": delivery["version"], "state": State(state), **more}  # fmt: skip
         result = DeliveryResult.model_validate(said, strict=False)
         over = result.state in END_STATES and result.house is not None

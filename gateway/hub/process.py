@@ -15,6 +15,7 @@ from gateway.hub.api import (
     api_keys,
     brand_facts,
     brands,
+    carriers,
     connections,
     deliveries,
     events,
@@ -57,7 +58,7 @@ from gateway.system.shutdown import until_stopped
 
 OPERATIONS = (
     *api_keys.API_KEYS, *brands.BRANDS, *connections.CONNECTIONS, *brand_facts.BRAND_FACTS, *deliveries.DELIVERIES,
-    *events.EVENTS, *events.HUB, *webhook_endpoints.WEBHOOK_ENDPOINTS, *household.HOUSEHOLD,
+    *events.EVENTS, *events.HUB, *carriers.CARRIERS, *webhook_endpoints.WEBHOOK_ENDPOINTS, *household.HOUSEHOLD,
 )  # fmt: skip
 """All of the API, in the order of its document."""
 

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 from devices.reports import ParcelStatus
 from gateway.domain.day import day_end
+from gateway.domain.delivery import carrier_names
 from gateway.domain.delivery.barcodes import NO_PARCEL_KINDS, BarcodeKind, InvalidBarcode, ParcelCode, normalise
 from gateway.domain.delivery.carriers import CARRIER_BARCODES, is_tracking_number
 from gateway.domain.delivery.result import Refusal
@@ -32,25 +33,15 @@ MAX_WINDOW = timedelta(days=7)  # of a promise; seven days in autumn are an hour
 MIN_CODE_CHARS = 8  # a shorter number could be guessed at the scanner
 ANY_CARRIER = "other"
 
-CARRIERS: Mapping[str, str] = MappingProxyType(
+_OWN_CARRIERS = frozenset(
     {
-        "amazon": "Amazon",
-        "bpost": "bpost",
-        "chronopost": "Chronopost",
-        "colis_prive": "Colis Privé",
-        "colissimo": "Colissimo",
-        "dhl": "DHL",
-        "dpd": "DPD",
-        "fedex": "FedEx",
-        "gls": "GLS",
-        "laposte": "La Poste",
-        "mondial_relay": "Mondial Relay",
-        "postnl": "PostNL",
-        "royal_mail": "Royal Mail",
-        "ups": "UPS",
-        "usps": "USPS",
-        ANY_CARRIER: "Carrier",
+        "amazon", "bpost", "chronopost", "colis_prive", "colissimo", "dhl", "dpd", "fedex", "gls", "laposte",
+        "mondial_relay", "postnl", "royal_mail", "ups", "usps",
     }
+)  # fmt: skip
+CARRIERS: Mapping[str, str] = MappingProxyType(
+    {carrier.id: carrier.name for carrier in carrier_names.CARRIERS if carrier.id in _OWN_CARRIERS}
+    | {ANY_CARRIER: "Carrier"}
 )
 """The carriers that the owner may choose, by id; the name is that of the delivery's carrier."""
 

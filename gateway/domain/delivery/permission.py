@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator
 
 from gateway.domain.day import clamp_instant
+from gateway.domain.delivery.carrier_names import carrier_id, carrier_ids
 from gateway.domain.delivery.promise import DeliveryOrder
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.frozen import Frozen
@@ -90,7 +91,7 @@ def permission_refusal(
     places = {order.place, *(item.place for item in order.items)}
     if order.entrance not in terms.entrances or not places <= terms.places:
         return Refusal.BRAND_NOT_PERMITTED
-    if order.carrier not in terms.carriers:
+    if order.carrier not in terms.carriers and carrier_id(order.carrier) not in carrier_ids(terms.carriers):
         return Refusal.CARRIER_NOT_PERMITTED
     if not is_within_terms(order.start, order.end, terms, zone=zone):
         return Refusal.OUTSIDE_WINDOW
@@ -103,8 +104,8 @@ def extends_permission(before: Permission | None, terms: PermissionTerms) -> boo
         return True
     now = before.terms
     (opened, closed), (opens, closes) = parse_hours(now.hours), parse_hours(terms.hours)
-    lists = ((terms.entrances, now.entrances), (terms.places, now.places), (terms.carriers, now.carriers),
-             (terms.days, now.days))  # fmt: skip
+    lists = ((terms.entrances, now.entrances), (terms.places, now.places),
+             (carrier_ids(terms.carriers), carrier_ids(now.carriers)), (terms.days, now.days))  # fmt: skip
     return (
         any(not new <= old for new, old in lists)
         or opens < opened

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import Row, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, func, insert, or_, select, update
 
+from gateway.domain.delivery.carrier_names import carrier_id, same_carrier
 from gateway.domain.delivery.features import Feature
 from gateway.domain.delivery.promise import (
     FINAL_STATES,
@@ -26,7 +27,16 @@ from gateway.hub.api.brands import active_keys
 from gateway.hub.api.rows import PageParameters, decode_cursor, encode_cursor, find_owned, owned_by, read_page
 from gateway.hub.database import tables
 from gateway.hub.database.store import new_id
-from gateway.hub.database.tables import brand_keys, connections, deliveries, delivery_versions, home_events, homes, jobs
+from gateway.hub.database.tables import (
+    brand_keys,
+    connections,
+    deliveries,
+    delivery_parcels,
+    delivery_versions,
+    home_events,
+    homes,
+    jobs,
+)
 from gateway.hub.deliveries import events, evidence, orders
 from gateway.hub.deliveries.availability import forbidden_parts
 from gateway.hub.http.operation import OperationGroup, RequestContext, Response, links_to
@@ -39,6 +49,7 @@ MAX_OPEN_SANDBOX_DELIVERIES = 100  # open deliveries of one sandbox
 MAX_WINDOW_AHEAD = timedelta(days=365)
 MAX_ACCOUNTS = 100  # in one proof, the newest
 MAX_LATENESS = timedelta(hours=2)  # after the window: the home asks nobody later
+MAX_BODY_BYTES = 262_144  # an order and its metadata, of which JSON may write a letter in six bytes
 MAX_VERSIONS_PER_DELIVERY = 100  # its home and its proof keep a message of each
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -59,7 +70,7 @@ _INSERT_DELIVERY = insert(deliveries).returning(*deliveries.c)
 
 
 @DELIVERIES.add(
-    "POST", "/v1/deliveries", "createDelivery", statuses=(201, 200), links=_LINKS,
+    "POST", "/v1/deliveries", "createDelivery", statuses=(201, 200), links=_LINKS, max_body_bytes=MAX_BODY_BYTES,
     refuses=_CODES_WITH_TERMS | {Code.NOT_FOUND, Code.ALREADY_EXISTS, Code.SIGNATURE_REQUIRED},
 )  # fmt: skip
 async def create(call: RequestContext, body: models.NewDelivery) -> Response[models.Delivery]:
@@ -76,26 +87,30 @@ async def create(call: RequestContext, body: models.NewDelivery) -> Response[mod
     await _check_name_unused(call, connection, offer.id, "/token" if token else "/delivery/name")
     await _check_sandbox_limit(call)
     held, id_, promise = connection.state == "pending", new_id("dlv"), orders.promise_fields(offer)
+    name = None if token is not None else body.delivery.name
     columns = {
         "id": id_, "retailer": call.caller.retailer, "connection": connection.id,
         "home": None if held else connection.home,
-        "brand": connection.brand, "name": offer.id, "version": offer.version, "promise": promise,
-        "hub_signed": token is None,
+        "brand": connection.brand, "name": offer.id, "retailer_name": None if name == offer.id else name,
+        "metadata": body.metadata or None, "version": offer.version, "hub_signed": token is None,
         "sandbox": call.caller.sandbox, "held": held, "state": orders.initial_state(promise), "missing": 0, "seq": 0,
-        "created": call.now, "changed": call.now, "window_end": offer.window.end,
+        "created": call.now, "changed": call.now, **orders.order_columns(promise),
     }  # fmt: skip
     row = (await call.tx.execute(_INSERT_DELIVERY, columns)).one()
+    await orders.store_parcels(call.tx, row, promise)
     await _store_and_send(call, row, offer, token, events.EventType.DELIVERY_CREATED)
     return Response(delivery_of(row), headers={"Location": f"/v1/deliveries/{id_}"})
 
 
 @DELIVERIES.add(
-    "PATCH", _ITEM_PATH, "changeDelivery", links=_LINKS,
+    "PATCH", _ITEM_PATH, "changeDelivery", links=_LINKS, max_body_bytes=MAX_BODY_BYTES,
     refuses=_CODES_WITH_TERMS | {Code.TOO_LATE, Code.STALE_VERSION},
 )  # fmt: skip
 async def change(call: RequestContext, delivery_id: models.DeliveryId, body: models.ChangedDelivery) -> models.Delivery:
     """Change a delivery. The home decides whether the new version still counts."""
     row, token = await find_delivery(call, delivery_id), _token_of(body)
+    if not body.model_fields_set & {"delivery", "token"}:
+        return await _change_metadata(call, row, body)
     _check_open(row, body.version)
     await _check_version_count(call, row)
     connection = _check_connection_state(await _connection_of(call, row))
@@ -103,10 +118,11 @@ async def change(call: RequestContext, delivery_id: models.DeliveryId, body: mod
     order = await _build_update(call, row, connection, body, token)
     await _check_offer(call, connection, order, body)
     promise = orders.promise_fields(order)
-    new: dict[str, Any] = {"version": order.version, "promise": promise, "window_end": order.window.end}
+    new = {"version": order.version, **orders.order_columns(promise), **_metadata_after(row, body)}
     if row.seq == 0:  # no home has answered yet
         new["state"] = orders.initial_state(promise)
-    row = await _update_delivery(call, row, new)
+    before, row = row.promise, await _update_delivery(call, row, new)
+    await orders.store_parcels(call.tx, row, promise, before)
     await _store_and_send(call, row, order, token, events.EventType.DELIVERY_CHANGED)
     return delivery_of(row)
 
@@ -116,9 +132,13 @@ async def change(call: RequestContext, delivery_id: models.DeliveryId, body: mod
     refuses=_REQUEST_CODES | {Code.TOO_LATE, Code.STALE_VERSION},
 )  # fmt: skip
 async def cancel(call: RequestContext, delivery_id: models.DeliveryId, body: models.Withdrawal) -> models.Delivery:
-    """Cancel a delivery. If a home knows the delivery, that home decides whether the cancel is in time."""
+    """Cancel a delivery. If a home knows the delivery, that home decides whether the cancel is in time.
+
+    `cancel` in the answer says how that stands: `requested` until the home has answered, and then `accepted` or
+    `too_late`, which an event tells too.
+    """
     row, token = await find_delivery(call, delivery_id), _token_of(body)
-    if row.state == State.CANCELLED:
+    if row.state == State.CANCELLED or (row.cancel == orders.CancelStatus.REQUESTED and token is None):
         return delivery_of(row)
     _check_open(row, None)
     if not row.held or token is not None:  # a held delivery, which no home knows, needs no signed cancel
@@ -127,13 +147,14 @@ async def cancel(call: RequestContext, delivery_id: models.DeliveryId, body: mod
     if token is not None:
         order = await _verify_order(call, await _connection_of(call, row), token, Cancel)
         _check_name_and_version(row, order)
-    row = await _update_delivery(call, row, {"version": order.version})
+    requested = {"version": order.version, "cancel": orders.CancelStatus.REQUESTED}
+    row = await _update_delivery(call, row, requested)
     await orders.store_version(call, row.id, order.version, None, token)
     if row.held:
-        await orders.set_state(call.tx, row, State.CANCELLED, None, call.now)
+        await orders.set_state(call.tx, row, State.CANCELLED, None, call.now, request=call.request_id)
     else:
         await orders.send(call, row, order, token)
-        await orders.notify_retailer(call.tx, row, events.EventType.DELIVERY_CHANGED, call.now)
+        await _notify(call, row, events.EventType.DELIVERY_CHANGED)
     return delivery_of(await orders.find_delivery(call.tx, row.id))
 
 
@@ -176,6 +197,10 @@ async def list_(call: RequestContext, query: models.DeliveryFilter) -> models.De
     if query.reference is not None:
         wanted = wanted.join(connections, connections.c.id == deliveries.c.connection)
         wanted = wanted.where(connections.c.reference == query.reference)
+    if query.parcel is not None:
+        named = select(delivery_parcels.c.delivery).filter_by(retailer=call.caller.retailer, parcel=query.parcel)
+        wanted = wanted.where(id_.in_(named))
+    wanted = wanted.where(*_conditions(query))
     if query.cursor is not None:
         micros, last_id = decode_cursor(query.cursor, int, str)
         at = _EPOCH + int(micros) * _MICROSECOND
@@ -183,6 +208,20 @@ async def list_(call: RequestContext, query: models.DeliveryFilter) -> models.De
     page, more = await read_page(call, wanted, query)
     next_ = encode_cursor((page[-1].created - _EPOCH) // _MICROSECOND, page[-1].id) if more else None
     return models.Deliveries(data=tuple(map(delivery_of, page)), next=next_)
+
+
+def _conditions(query: models.DeliveryFilter) -> list[ColumnElement[bool]]:
+    column = deliveries.c
+    possible = (
+        (query.name, lambda name: column.name == orders.wire_id(name)),
+        (query.brand, lambda brand: column.brand == brand),
+        (query.carrier, lambda carrier: column.carrier_id == carrier_id(carrier)),
+        (query.window_after, lambda at: column.window_end > at),
+        (query.window_before, lambda at: column.window_start < at),
+        (query.created_after, lambda at: column.created >= at),
+        (query.created_before, lambda at: column.created < at),
+    )
+    return [condition(value) for value, condition in possible if value is not None]
 
 
 @DELIVERIES.add("GET", _ITEM_PATH, "readDelivery")
@@ -241,7 +280,10 @@ async def _build_offer(
     if connection.terms is not None and not connection.terms.get("hub_signed", False):
         raise ApiProblem(Code.SIGNATURE_REQUIRED, "Send the brand's signed message as `token`.")
     fields = {name: value for name, value in body.delivery if name != "name"}  # validated as the request's body
-    return orders.construct_body(Offer, {**fields, "id": body.delivery.name or new_id("d"), "version": 1})
+    fields["carrier"] = _carrier_of(connection, body.delivery.carrier)
+    name = body.delivery.name
+    own_id = new_id("d") if name is None else orders.wire_id(name)
+    return orders.construct_body(Offer, {**fields, "id": own_id, "version": 1})
 
 
 async def _build_update(
@@ -253,9 +295,37 @@ async def _build_update(
         return order
     before = orders.body_of(Update, row, row.version + 1, row.promise)
     changed = {name: getattr(body.delivery, name) for name in body.delivery.model_fields_set}
+    if "carrier" in changed:
+        changed["carrier"] = _carrier_of(connection, changed["carrier"])
     return orders.construct_body(
         Update, {**dict(before), **changed}
     )  # both parts were validated when they were received
+
+
+def _carrier_of(connection: Row[Any], name: str) -> str:
+    """Return the carrier as the home's terms write it: an older box compares names letter by letter."""
+    return same_carrier(name, (connection.terms or {}).get("carriers", ())) or name
+
+
+def _metadata_after(row: Row[Any], body: models.ChangedDelivery) -> dict[str, Any]:
+    """Return the column of the metadata after a change; empty: it names none."""
+    if "metadata" not in body.model_fields_set:
+        return {}
+    after = {key: value for key, value in {**(row.metadata or {}), **body.metadata}.items() if value is not None}
+    if len(after) > models.MAX_METADATA_KEYS:
+        reason = f"A delivery has at most {models.MAX_METADATA_KEYS} keys of metadata."
+        raise ApiProblem.at("/metadata", "too_long", reason)
+    return {"metadata": after or None}
+
+
+async def _change_metadata(call: RequestContext, row: Row[Any], body: models.ChangedDelivery) -> models.Delivery:
+    """Change what only the retailer reads: no version, no message to the home."""
+    _check_known_version(row, body.version)
+    new = _metadata_after(row, body)
+    if (new["metadata"] or {}) != (row.metadata or {}):
+        row = await _update_delivery(call, row, new)
+        await _notify(call, row, events.EventType.DELIVERY_CHANGED)
+    return delivery_of(row)
 
 
 def _token_of(
@@ -309,10 +379,14 @@ async def _check_terms(
 def _check_open(row: Row[Any], known: int | None) -> None:
     if State(row.state) in FINAL_STATES:
         raise ApiProblem(Code.TOO_LATE, f"It is {row.state}.")
-    if known is not None and known != row.version:
-        raise ApiProblem(Code.STALE_VERSION, f"Version {row.version} is the newest.")
+    _check_known_version(row, known)
     if row.version >= 2**31 - 2:
         raise ApiProblem(Code.CONFLICT, "There is no version after this one.")
+
+
+def _check_known_version(row: Row[Any], known: int | None) -> None:
+    if known is not None and known != row.version:
+        raise ApiProblem(Code.STALE_VERSION, f"Version {row.version} is the newest.")
 
 
 def _check_may_ask(call: RequestContext, row: Row[Any]) -> None:
@@ -434,7 +508,11 @@ async def _store_and_send(
     except orders.MessageTooLarge as error:
         reason = "Signed it is larger than 32 KiB: fewer or shorter codes."
         raise ApiProblem.at("/delivery/parcels", "too_large", reason) from error
-    await orders.notify_retailer(call.tx, row, event, call.now)
+    await _notify(call, row, event)
+
+
+async def _notify(call: RequestContext, row: Row[Any], event: events.EventType) -> None:
+    await orders.notify_retailer(call.tx, row, event, call.now, request=call.request_id)
 
 
 async def find_delivery(call: RequestContext, delivery_id: models.DeliveryId) -> Row[Any]:
@@ -445,6 +523,7 @@ async def find_delivery(call: RequestContext, delivery_id: models.DeliveryId) ->
 def delivery_of(row: Row[Any]) -> models.Delivery:
     """Return a delivery as the API shows it."""
     columns = {name: getattr(row, name) for name in models.Delivery.model_fields if hasattr(row, name)}
+    columns |= {"name": orders.retailer_name(row), "order_id": row.name, "metadata": row.metadata or {}}
     # not strict, because the order is stored as JSON
     return models.Delivery.model_validate({**row.promise, **columns}, strict=False)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
@@ -12,9 +12,34 @@ from gateway.domain.delivery.label import LabelRule
 from gateway.domain.delivery.result import CollectResult, DoorResult
 from gateway.hub.api.api_keys import Label
 from gateway.hub.api.rows import PageParameters
+from gateway.hub.deliveries.orders import CancelStatus
 from gateway.hub.http.operation import Model
 from gateway.protocol.box_hub import Token
 from gateway.protocol.consent_request import AcceptWholeFloat
+
+MAX_METADATA_KEYS = 50
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+_MetadataKey = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,40}$")]
+_MetadataValue = Annotated[str, StringConstraints(max_length=500, pattern=r"^[^\x00]*$")]
+Metadata = Annotated[dict[_MetadataKey, _MetadataValue], Field(max_length=MAX_METADATA_KEYS)]
+MetadataPatch = Annotated[dict[_MetadataKey, _MetadataValue | None], Field(max_length=2 * MAX_METADATA_KEYS)]
+_METADATA_FIELD = Field(
+    description="Your own keys and values, such as the number of an order: at most 50, each key up to 40 characters and"
+    " each value up to 500. The hub keeps them with the delivery and tells them in answers and events. It never sends"
+    " them to a home.",
+    examples=[{"order": "ORD-4711", "warehouse": "Lyon"}],
+)
+_METADATA_PATCH_FIELD = Field(
+    description="Keys to set; null removes a key, and others stay. Metadata alone makes no new version, and may be"
+    " changed after the end.",
+    examples=[{"warehouse": None}],
+)
+_NAME_FIELD = Field(
+    description="Your own name for the delivery, such as the number of the order. Without one the hub chooses one. A"
+    " home has one delivery of a name. Homes get `order_id`, which is the name where it has only small letters, digits"
+    " and hyphens.",
+    examples=["ORD-4711"],
+)
 
 DeliveryId = Annotated[str, StringConstraints(pattern=r"^dlv-[a-z2-7]{26}$")]
 ConnectionId = Annotated[str, StringConstraints(pattern=r"^con-[a-z2-7]{26}$")]
@@ -129,10 +154,13 @@ class _DeliveryOrToken(Model):
         )
     )
 
+    _may_be_neither: ClassVar[str | None] = None  # the field that may also stand alone
+
     @model_validator(mode="after")
     def _check_either(self) -> Self:
         names = ("delivery", "token")
-        if len(self.model_fields_set & {*names}) != 1:
+        given = len(self.model_fields_set & {*names})
+        if given != 1 and (given or self._may_be_neither not in self.model_fields_set):
             raise PydanticCustomError(ONE_OF, f"Give one of {', '.join(names)}, and one only.", {"names": names})
         return self
 
@@ -145,7 +173,7 @@ class NewPromise(Model):
     order of version 2, which older boxes refuse (`readBox`).
     """
 
-    name: promise.Id | None = None
+    name: Annotated[Name | None, _NAME_FIELD] = None
     entrance: promise.Id
     carrier: promise.Name
     place: promise.Id
@@ -172,6 +200,7 @@ class NewDelivery(_DeliveryOrToken):
     connection: ConnectionId
     delivery: NewPromise = _ABSENT_FIELD
     token: Annotated[Token, _TOKEN_FIELD] = _ABSENT_FIELD
+    metadata: Annotated[Metadata, _METADATA_FIELD] = Field(default_factory=dict)
 
 
 class Change(Model):
@@ -202,15 +231,25 @@ class Change(Model):
         return self
 
 
+def _patch_change_schema(schema: dict[str, Any]) -> None:
+    both: list[dict[str, Any]] = [{"required": ["delivery"]}, {"required": ["token"]}]
+    _patch_schema(schema, oneOf=[*both, {"required": ["metadata"], "not": {"anyOf": both}}])
+
+
 class ChangedDelivery(_DeliveryOrToken):
     """A new version: `delivery` contains the changed fields, or `token` is the brand's own update, complete.
 
-    `version`: the version that you know; if there is a newer one, the hub changes nothing.
+    `version`: the version that you know; if there is a newer one, the hub changes nothing. `metadata` may stand beside
+    them, or alone.
     """
+
+    model_config = ConfigDict(json_schema_extra=_patch_change_schema)
+    _may_be_neither: ClassVar[str | None] = "metadata"
 
     delivery: Change = _ABSENT_FIELD
     token: Annotated[Token, _TOKEN_FIELD] = _ABSENT_FIELD
     version: Annotated[promise.Version, AcceptWholeFloat] | None = None
+    metadata: Annotated[MetadataPatch, _METADATA_PATCH_FIELD] = _ABSENT_FIELD
 
 
 class Withdrawal(Model):
@@ -235,29 +274,34 @@ ColdChain = Annotated[tuple[promise.ItemResult, ...], Field(max_length=promise_v
 class Delivery(Model):
     """A delivery: its newest version, and its state as the home reports it.
 
-    Only the home reports `scheduled` and the states after it. `answered` is the newest version that the home
-    answered: while it is below `version`, the state is that of the older version. `missing`: the number of parcels
-    that the newest visit misses. `house`: how that visit left the door, apart from the parcels. `custody`: `receiver`
-    if a concierge or a neighbour took a parcel for the household, `household` if somebody opened himself and says
-    that it was taken in. `moved_to`: the entrance to which the home moved the delivery, because `entrance` could not
-    take it; null: it was not moved. `more_time`: what became of a late courier's question, `asked`, `given` (half an
-    hour from the answer, or from the end of the window if that is later), `refused` or, after half an hour,
-    `unanswered`; null: nobody asked. `cold_chain`: how the cold chain of each item held, once the way in is secured:
-    `conformant`, `non_conformant` or `unknown`, with reasons; null: not yet, or the order has no items. `needs`: the
-    optional features of an order of version 2; null: it is of version 1. `collected`: of an order with `collect`,
-    whether each of those codes was scanned inside; it cannot show what else the courier took. `sandbox`: the home is
-    simulated.
+    `name` is yours, `order_id` that in the messages to the home and in its proof. Only the home reports `scheduled`
+    and the states after it. `answered` is the newest version that the home answered: while it is below `version`,
+    the state is that of the older version. `cancel`: what became of your cancel: `requested` (on its way to the
+    home), `accepted`, `too_late` or `refused`; null: you did not cancel. `missing`: the number of parcels that the
+    newest visit misses. `missing_parcels`: which of `parcels` those are; null: the home did not say. `house`: how
+    that visit left the door, apart from the parcels. `custody`: `receiver` if a concierge or a neighbour took a
+    parcel for the household, `household` if somebody opened himself and says that it was taken in. `moved_to`: the
+    entrance to which the home moved the delivery, because `entrance` could not take it; null: it was not moved.
+    `more_time`: what became of a late courier's question, `asked`, `given` (half an hour from the answer, or from
+    the end of the window if that is later), `refused` or, after half an hour, `unanswered`; null: nobody asked.
+    `cold_chain`: how the cold chain of each item held, once the way in is secured: `conformant`, `non_conformant`
+    or `unknown`, with reasons; null: not yet, or the order has no items. `needs`: the optional features of an order
+    of version 2; null: it is of version 1. `collected`: of an order with `collect`, whether each of those codes was
+    scanned inside; it cannot show what else the courier took. `sandbox`: the home is simulated.
     """
 
     id: DeliveryId
     connection: ConnectionId
     brand: promise.Id
-    name: promise.Id
+    name: Name
+    order_id: promise.Id
     version: promise.Version
     answered: promise.Version | None
     state: promise.State
     reason: str | None
+    cancel: CancelStatus | None = None
     missing: int
+    missing_parcels: tuple[str, ...] | None = None
     house: DoorResult | None
     custody: Literal["receiver", "household"] | None = None
     moved_to: promise.Id | None = None
@@ -281,6 +325,7 @@ class Delivery(Model):
     holder: Literal["robot"] | None = None
     yes_each: Literal[True] | None = None
     info: dict[str, str] | None = None
+    metadata: dict[str, str]
     hub_signed: bool
     sandbox: bool
     created: datetime
@@ -295,11 +340,26 @@ class Deliveries(Model):
 
 
 class DeliveryFilter(PageParameters):
-    """Which deliveries to list; `reference` is the connection's, the retailer's own name for the customer."""
+    """Which deliveries to list: those that fit all of these.
+
+    `reference` is the connection's, the retailer's own name for the customer. `parcel`: the number of a parcel that is
+    brought or collected, as it stands on the order or on the label. `carrier`: its id or any name (`listCarriers`).
+    `window_after` and `window_before`: the window ends after the one and begins before the other, so both together ask
+    for all windows that touch this time. `created_after` (included) and `created_before` (not included): when it was
+    announced.
+    """
 
     state: promise.State | None = None
     connection: ConnectionId | None = None
     reference: Label | None = None
+    name: Name | None = None
+    parcel: promise.Parcel | None = None
+    brand: promise.Id | None = None
+    carrier: promise.Name | None = None
+    window_after: promise.Instant | None = None
+    window_before: promise.Instant | None = None
+    created_after: promise.Instant | None = None
+    created_before: promise.Instant | None = None
 
 
 class Answer(Model):
@@ -316,7 +376,9 @@ class Step(Model):
     at: datetime
     state: promise.State
     reason: str | None
+    cancel: CancelStatus | None = None
     missing: int
+    missing_parcels: tuple[str, ...] | None = None
     house: str | None
     custody: str | None = None
     moved_to: str | None = None

@@ -15,7 +15,7 @@ from gateway.hub.database.tables import browsers, deliveries, home_events, homes
 from gateway.hub.deliveries import brand_messages, events
 from gateway.hub.deliveries.box_statements import STATEMENTS, statement_of
 from gateway.hub.deliveries.connections import on_decision, on_question_refused
-from gateway.hub.deliveries.orders import IS_OPEN, columns_after, event_data, find_delivery
+from gateway.hub.deliveries.orders import IS_OPEN, columns_after, event_data, find_delivery, store_parcels
 from gateway.protocol import box_hub
 from gateway.protocol.box_hub import Ack, BoxEvent, BrowserStatus, Hello, JobKind, JobReceipt
 from gateway.protocol.box_statement import verify_statement
@@ -272,6 +272,8 @@ class HomeTransaction:
         waits = is_superseded(result, newest=row.version)
         changed["untold"] = waits and (row.untold or after != before)
         await self.tx.execute(_UPDATE_DELIVERY, {"delivery": row.id, **changed, "seq": max(seq, row.seq)})
+        if "promise" in changed:  # a refused change: the order before it counts again
+            await store_parcels(self.tx, row, changed["promise"], row.promise)
         is_refusal = result.accepted is False
         if waits or (after == before and not is_refusal and not row.untold):
             return

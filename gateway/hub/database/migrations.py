@@ -6,16 +6,22 @@ state. A step is SQL that SQLite and PostgreSQL both read. It must not use `tabl
 and indexes need no step: they are made where they are missing.
 """
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
 import structlog
-from sqlalchemy import Connection, insert, inspect, select, update
+from sqlalchemy import Connection, insert, inspect, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.domain.delivery.carrier_names import carrier_id
 from gateway.hub.database.tables import SCHEMA_VERSION, about, endpoints, metadata
 
 log = structlog.get_logger(__name__)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 class SchemaUnusable(Exception):  # noqa: N818 - it says what is the matter
@@ -27,13 +33,15 @@ class MigrationStep:
     """The change from the version before to `version`. Statements run in the order of the fields.
 
     `columns`: the SQL of each column by table and name, added if the table exists and lacks it. `postgresql`:
-    statements that SQLite does not need, such as for a longer text.
+    statements that SQLite does not need, such as for a longer text. `fill`: computes what SQL cannot, once all tables
+    exist.
     """
 
     version: int
     columns: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     postgresql: Sequence[str] = ()
     then: Sequence[str] = ()
+    fill: Callable[[Connection], None] | None = None
 
 
 # otherwise a retailer's next event would have the number of an existing one
@@ -41,6 +49,34 @@ _SET_EVENT_COUNTS = """
 UPDATE retailers SET told = COALESCE((SELECT max(seq) FROM events WHERE events.retailer = retailers.id), 0)
 WHERE told = 0
 """
+
+_FILL_BATCH_ROWS = 1000
+_SELECT_PROMISES = """
+SELECT id, retailer, promise FROM deliveries WHERE id > :after ORDER BY id LIMIT :rows
+"""
+_SET_LOOKUP = "UPDATE deliveries SET carrier_id = :carrier, window_start = :start WHERE id = :id"
+_INSERT_PARCEL = "INSERT INTO delivery_parcels (delivery, parcel, retailer) VALUES (:id, :parcel, :retailer)"
+
+
+def fill_lookup(connection: Connection) -> None:
+    """Fill what deliveries are looked up by, from the order of each delivery."""
+    after = ""
+    while rows := connection.execute(text(_SELECT_PROMISES), {"after": after, "rows": _FILL_BATCH_ROWS}).all():
+        found, parcels = [], []
+        for id_, retailer, written in rows:
+            promise = json.loads(written) if isinstance(written, str) else written
+            carrier, start = promise.get("carrier"), promise.get("window", {}).get("start")
+            found.append({
+                "id": id_, "carrier": None if carrier is None else carrier_id(carrier),
+                "start": None if start is None else (datetime.fromisoformat(start) - _EPOCH) // _MICROSECOND,
+            })  # fmt: skip
+            codes = {*promise.get("parcels", ()), *(promise.get("collect") or ())}
+            parcels += [{"id": id_, "parcel": code, "retailer": retailer} for code in sorted(codes)]
+        connection.execute(text(_SET_LOOKUP), found)
+        if parcels:
+            connection.execute(text(_INSERT_PARCEL), parcels)
+        after = rows[-1][0]
+
 
 MIGRATION_STEPS: tuple[MigrationStep, ...] = (
     MigrationStep(
@@ -75,6 +111,21 @@ MIGRATION_STEPS: tuple[MigrationStep, ...] = (
     MigrationStep(version=6, columns={"deliveries": {"collected": "VARCHAR(24)"}}),
     MigrationStep(version=7, columns={"deliveries": {"cold_chain": "JSON"}}),
     MigrationStep(version=8, columns={"deliveries": {"more_time": "VARCHAR(24)"}}),
+    MigrationStep(
+        version=9,
+        columns={
+            "deliveries": {
+                "retailer_name": "VARCHAR(64)",
+                "metadata": "JSON",
+                "missing_parcels": "JSON",
+                "cancel": "VARCHAR(16)",
+                "carrier_id": "VARCHAR(80)",
+                "window_start": "BIGINT",
+            },
+            "events": {"request": "VARCHAR(64)"},
+        },
+        fill=fill_lookup,
+    ),
 )
 
 
@@ -87,6 +138,9 @@ def migrate(connection: Connection) -> None:
             if step.version > version:
                 _apply(connection, step)
     metadata.create_all(connection)
+    for step in MIGRATION_STEPS:
+        if version is not None and step.version > version and step.fill is not None:
+            step.fill(connection)
     missing = missing_columns(connection)
     if missing:
         raise SchemaUnusable(

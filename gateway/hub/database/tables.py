@@ -15,7 +15,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
 UNSENT_CHALLENGE = "unsent"  # an endpoint's challenge that is due and not made yet
-SCHEMA_VERSION = 8  # a changed column needs a step in migrations.py
+SCHEMA_VERSION = 9  # a changed column needs a step in migrations.py
 
 metadata = sa.MetaData()
 
@@ -200,7 +200,9 @@ deliveries = sa.Table(
     sa.Column("connection", sa.ForeignKey("connections.id"), nullable=False),
     sa.Column("home", sa.ForeignKey("homes.id"), nullable=True),  # None until the connection has one
     sa.Column("brand", sa.String(64), nullable=False),
-    sa.Column("name", sa.String(64), nullable=False),  # the order's own id, chosen by the brand
+    sa.Column("name", sa.String(64), nullable=False),  # the order's own id on the wire (`orders.wire_id`)
+    sa.Column("retailer_name", sa.String(64), nullable=True),  # as the retailer writes it; None: the same as `name`
+    sa.Column("metadata", sa.JSON(none_as_null=True), nullable=True),  # the retailer's own; None: empty
     sa.Column("version", sa.Integer, nullable=False),  # newest version
     sa.Column("promise", sa.JSON, nullable=False),  # the order of the newest version that counts
     sa.Column("hub_signed", sa.Boolean, nullable=False),
@@ -211,22 +213,40 @@ deliveries = sa.Table(
     sa.Column("untold", sa.Boolean, nullable=False, default=False),  # an older version's state: not notified yet
     sa.Column("reason", sa.String(64), nullable=True),
     sa.Column("missing", sa.Integer, nullable=False),
+    sa.Column("missing_parcels", sa.JSON(none_as_null=True), nullable=True),  # which; None: the home did not say
     sa.Column("house", sa.String(24), nullable=True),
     sa.Column("custody", sa.String(24), nullable=True),  # who took it for the household
     sa.Column("moved_to", sa.String(64), nullable=True),  # the entrance to which the home moved it
     sa.Column("more_time", sa.String(24), nullable=True),  # of a late courier's question
     sa.Column("collected", sa.String(24), nullable=True),  # of an order with `collect`
     sa.Column("cold_chain", sa.JSON(none_as_null=True), nullable=True),  # how that of each item held
+    sa.Column("cancel", sa.String(16), nullable=True),  # of a cancel: gateway.hub.deliveries.orders.CancelStatus
     sa.Column("seq", sa.BigInteger, nullable=False),  # of the home's event with this state; 0: the hub decided
+    sa.Column("carrier_id", sa.String(80), nullable=True),  # of the promise's carrier (carrier_names.py)
     _instant_column("created"),
     _instant_column("changed"),
+    _instant_column("window_start", missing=True),
     _instant_column("window_end"),
     _instant_column("play", missing=True),  # of a sandbox: when its robot continues
     sa.UniqueConstraint("brand", "home", "name"),
     sa.UniqueConstraint("connection", "name"),
     sa.Index("deliveries_by_retailer", "retailer", "created", "id"),
+    sa.Index("deliveries_by_name", "retailer", "name"),
+    sa.Index("deliveries_by_brand", "retailer", "brand", "created", "id"),
+    sa.Index("deliveries_by_state", "retailer", "state", "created", "id"),
+    sa.Index("deliveries_by_carrier", "retailer", "carrier_id", "created", "id"),
+    sa.Index("deliveries_by_window", "retailer", "window_end"),
     sa.Index("deliveries_held", "held", "window_end"),
     sa.Index("deliveries_played", "play"),
+)  # fmt: skip
+
+# The codes of each delivery's newest order, for the look-up by a parcel's number
+delivery_parcels = sa.Table(
+    "delivery_parcels", metadata,
+    sa.Column("delivery", sa.ForeignKey("deliveries.id"), primary_key=True),
+    sa.Column("parcel", sa.String(128), primary_key=True),  # normalised; to be brought or collected
+    sa.Column("retailer", sa.ForeignKey("retailers.id"), nullable=False),
+    sa.Index("deliveries_by_parcel", "retailer", "parcel"),
 )  # fmt: skip
 
 delivery_versions = sa.Table(
@@ -299,6 +319,7 @@ events = sa.Table(
     sa.Column("type", sa.String(64), nullable=False),
     sa.Column("object", sa.String(64), nullable=False),  # the id of what it is about
     sa.Column("data", sa.JSON, nullable=False),
+    sa.Column("request", sa.String(64), nullable=True),  # the API request that caused it; None: something else did
     sa.Column("sandbox", sa.Boolean, nullable=False),
     sa.Column("seq", sa.BigInteger, nullable=False),  # rises by one with each event of a retailer
     _instant_column("at"),

@@ -9,6 +9,7 @@ from enum import StrEnum, auto
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from gateway.domain.delivery.carrier_names import same_carrier
 from gateway.domain.delivery.permission import PermissionTerms, allowed_spans
 from gateway.domain.delivery.promise import WireModel
 from gateway.domain.frozen import Frozen
@@ -104,6 +105,8 @@ def forbidden_parts(terms: Mapping[str, Any], parts: Mapping[str, str]) -> dict[
     for part in ("entrance", "place", "carrier"):
         allowed = terms.get(f"{part}s")
         if part not in parts or allowed is None or parts[part] in allowed or len(allowed) >= MAX_NAMES_PER_DECISION:
+            continue
+        if part == "carrier" and same_carrier(parts[part], allowed) is not None:
             continue
         named = ", ".join(sorted(allowed)) or "none"
         reasons[part] = f"The permission allows no {part} {parts[part]!r}, but {named}."

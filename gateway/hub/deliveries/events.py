@@ -45,17 +45,18 @@ async def lock_retailer(tx: AsyncConnection, retailer: str) -> None:
 
 async def emit(  # noqa: PLR0913 - what happened, to what, when
     tx: AsyncConnection, about: Row[Any], type_: EventType, data: dict[str, Any], now: datetime, *,
-    only_endpoint: str | None = None,
+    only_endpoint: str | None = None, request: str | None = None,
 ) -> str:  # fmt: skip
     """Store an event about a retailer's row in the transaction that causes it, and return the event's id.
 
     Its `seq` is one more than that of the retailer's event before it, without a gap. `only_endpoint`: only this
-    endpoint gets it, whatever types it wants. Call `WakeUps.messages` after the commit.
+    endpoint gets it, whatever types it wants. `request`: the id of the API request that caused it, if one did. Call
+    `WakeUps.messages` after the commit.
     """
     retailer, sandbox = about.retailer, about.sandbox
     id_, seq = new_id("evt"), (await tx.execute(_UPDATE_EVENT_COUNT, {"whose": retailer})).scalar_one()
-    values = {"id": id_, "retailer": retailer, "type": type_, "object": about.id, "data": data, "sandbox": sandbox,
-              "seq": seq, "at": now}  # fmt: skip
+    values = {"id": id_, "retailer": retailer, "type": type_, "object": about.id, "data": data, "request": request,
+              "sandbox": sandbox, "seq": seq, "at": now}  # fmt: skip
     await tx.execute(_INSERT_EVENT, values)
     enabled = await tx.execute(_SELECT_ENDPOINTS, {"whose": retailer, "sandbox": sandbox})
     for endpoint in enabled.all():

@@ -5,16 +5,20 @@ the brand a delivery is *held*: the box does not know the brand, so the hub send
 expire the delivery.
 """
 
+import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from enum import StrEnum, auto
+from hashlib import sha256
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Row, bindparam, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, bindparam, delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.domain.delivery.carrier_names import carrier_id
 from gateway.domain.delivery.features import used_features
 from gateway.domain.delivery.food_profiles import FoodProfile
 from gateway.domain.delivery.label import LabelRule
@@ -37,7 +41,7 @@ from gateway.domain.delivery.promise_v2 import (
     ParcelSize,
     UpdateV2,
 )
-from gateway.hub.database.tables import connections, deliveries, delivery_versions
+from gateway.hub.database.tables import connections, deliveries, delivery_parcels, delivery_versions
 from gateway.hub.deliveries import events, jobs
 from gateway.hub.http.operation import HubTransaction
 from gateway.hub.worker import DueRows, DueStep, WorkerContext
@@ -54,10 +58,42 @@ B = TypeVar("B", Offer, Update)
 
 _SELECT_DELIVERY = select(deliveries).where(deliveries.c.id == bindparam("delivery"))
 _INSERT_VERSION = insert(delivery_versions)
+_INSERT_PARCELS = insert(delivery_parcels)
+_DELETE_PARCELS = delete(delivery_parcels).where(delivery_parcels.c.delivery == bindparam("whose"))
+
+_WIRE_ID = re.compile(r"[a-z0-9-]{1,64}", re.ASCII)
+_NOT_ON_THE_WIRE = re.compile(r"[^a-z0-9-]", re.ASCII)
+_MAX_READABLE_CHARS = 47  # of a name in a wire id, before a hyphen and 64 bits of the digest
+
+
+class CancelStatus(StrEnum):
+    """What became of a retailer's cancel."""
+
+    REQUESTED = auto()  # it is on its way to the home, which decides
+    ACCEPTED = auto()
+    TOO_LATE = auto()  # the courier was there before, or the delivery ended in another way
+    REFUSED = auto()  # the home did not accept the message; the event's `answer` has the reason
 
 
 class MessageTooLarge(ValueError):  # noqa: N818 - it says what it is
     """The signed message would be larger than a box reads; what signs one raises it."""
+
+
+def wire_id(name: str) -> str:
+    """Return the id of an order in the messages to the home, which each release of a box can read.
+
+    A name of small letters, digits and hyphens is its own id. Of another (`ORD-4711`) it is what can be read of it, and
+    a digest: the same name always has the same id, so a name is taken exactly if its id is.
+    """
+    if _WIRE_ID.fullmatch(name):
+        return name
+    readable = _NOT_ON_THE_WIRE.sub("-", name.lower())[:_MAX_READABLE_CHARS]
+    return f"{readable}-{sha256(name.encode()).hexdigest()[:16]}"
+
+
+def retailer_name(row: Row[Any]) -> str:
+    """Return the name of a delivery as its retailer writes it."""
+    return str(row.name if row.retailer_name is None else row.retailer_name)
 
 
 def initial_state(promise: Mapping[str, Any]) -> State:
@@ -68,6 +104,33 @@ def initial_state(promise: Mapping[str, Any]) -> State:
 def promise_fields(body: Offer | Update) -> dict[str, Any]:
     """Return the stored fields of an order, in JSON's types; only one of version 2 has `needs`."""
     return body.model_dump(mode="json", include=set(_PROMISE_FIELDS | V2_FIELDS))
+
+
+def order_columns(promise: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the columns that follow from an order: what a delivery is looked up by, and when its window ends."""
+    window = promise["window"]
+    return {
+        "promise": promise, "carrier_id": carrier_id(promise["carrier"]),
+        "window_start": datetime.fromisoformat(window["start"]), "window_end": datetime.fromisoformat(window["end"]),
+    }  # fmt: skip
+
+
+async def store_parcels(
+    tx: AsyncConnection, row: Row[Any], promise: Mapping[str, Any], before: Mapping[str, Any] = MappingProxyType({})
+) -> None:
+    """Store the codes of an order, by which its delivery is found; `before`: the order whose codes are stored now."""
+    new, old = _codes_of(promise), _codes_of(before)
+    if new == old:
+        return
+    if old:
+        await tx.execute(_DELETE_PARCELS, {"whose": row.id})
+    if new:
+        rows = [{"delivery": row.id, "parcel": code, "retailer": row.retailer} for code in sorted(new)]
+        await tx.execute(_INSERT_PARCELS, rows)
+
+
+def _codes_of(promise: Mapping[str, Any]) -> frozenset[str]:
+    return frozenset((*promise.get("parcels", ()), *(promise.get("collect") or ())))
 
 
 def body_of(model: type[B], row: Row[Any], version: int, promise: Mapping[str, Any]) -> B:
@@ -172,12 +235,16 @@ async def _is_name_taken(tx: AsyncConnection, row: Row[Any], home: str) -> bool:
     return await tx.scalar(named.where(deliveries.c.id != row.id)) is not None
 
 
-async def set_state(tx: AsyncConnection, row: Row[Any], state: State, reason: str | None, now: datetime) -> None:
+async def set_state(  # noqa: PLR0913 - the state, and why, when and by which request
+    tx: AsyncConnection, row: Row[Any], state: State, reason: str | None, now: datetime, *, request: str | None = None
+) -> None:
     """Store a state that the hub itself decides, because no home knows the delivery."""
-    await tx.execute(
-        update(deliveries).where(deliveries.c.id == row.id).values(state=state, reason=reason, held=False, changed=now)
-    )
-    await notify_retailer(tx, await find_delivery(tx, row.id), events.EventType.DELIVERY_CHANGED, now)
+    new: dict[str, Any] = {"state": state, "reason": reason, "held": False, "changed": now}
+    if row.cancel == CancelStatus.REQUESTED:
+        new["cancel"] = _cancel_at_end(state)
+    await tx.execute(update(deliveries).where(deliveries.c.id == row.id).values(new))
+    cause = events.EventType.DELIVERY_CHANGED
+    await notify_retailer(tx, await find_delivery(tx, row.id), cause, now, request=request)
 
 
 async def refuse_open(tx: AsyncConnection, now: datetime, *which: ColumnElement[bool]) -> None:
@@ -199,30 +266,51 @@ async def columns_after(tx: AsyncConnection, row: Row[Any], result: DeliveryResu
     if version is None:
         return {}
     new: dict[str, Any] = {"answered": max(row.answered or 0, version)}
+    if row.cancel == CancelStatus.REQUESTED:
+        new |= await _cancel_answered(tx, row, version, result)
     if result.accepted is False:
         same_version = delivery_versions.c.version == version
         await tx.execute(update(delivery_versions).where(mine, same_version).values(refused=True))
         promised = (mine, delivery_versions.c.refused.is_(False), delivery_versions.c.promise.is_not(None))
         stands = select(delivery_versions.c.promise).where(*promised).order_by(delivery_versions.c.version.desc())
         promise = await tx.scalar(stands.limit(1))
-        if promise is not None:
-            end = datetime.fromisoformat(promise["window"]["end"])
-            new |= {"promise": promise, "window_end": end}
+        if promise is not None and promise != row.promise:
+            new |= order_columns(promise)
     return new
+
+
+async def _cancel_answered(
+    tx: AsyncConnection, row: Row[Any], version: int, result: DeliveryResult
+) -> dict[str, CancelStatus]:
+    """Return what became of a cancel that was on its way, after the home's answer to a version."""
+    if result.state in FINAL_STATES:
+        return {"cancel": _cancel_at_end(result.state)}
+    this = select(delivery_versions.c.promise).filter_by(delivery=row.id, version=version)
+    is_of_cancel = result.accepted is False and await tx.scalar(this) is None
+    if not is_of_cancel:
+        return {}
+    return {"cancel": CancelStatus.TOO_LATE if result.code == "too_late" else CancelStatus.REFUSED}
+
+
+def _cancel_at_end(state: State) -> CancelStatus:
+    return CancelStatus.ACCEPTED if state is State.CANCELLED else CancelStatus.TOO_LATE
 
 
 def event_data(row: Row[Any], changed: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
     """Return what an event tells of a delivery, with the columns that were `changed` since the row was read."""
-    names = ("id", "connection", "brand", "name", "version", "answered", *STATUS_FIELDS)
-    return {name: changed.get(name, getattr(row, name)) for name in names}
+    names = ("id", "connection", "brand", "version", "answered", *STATUS_FIELDS, "cancel")
+    told = {name: changed.get(name, getattr(row, name)) for name in names}
+    return {**told, "name": retailer_name(row), "order_id": row.name, "metadata": row.metadata or {}}
 
 
-async def notify_retailer(tx: AsyncConnection, row: Row[Any], type_: events.EventType, now: datetime) -> None:
-    """Store an event about a delivery's state for its retailer."""
+async def notify_retailer(
+    tx: AsyncConnection, row: Row[Any], type_: events.EventType, now: datetime, *, request: str | None = None
+) -> None:
+    """Store an event about a delivery's state for its retailer. `request`: the id of the API request that caused it."""
     data = event_data(row)
     if row.untold:
         await tx.execute(update(deliveries).where(deliveries.c.id == row.id).values(untold=False))
-    await events.emit(tx, row, type_, data, now)
+    await events.emit(tx, row, type_, data, now, request=request)
 
 
 async def find_delivery(tx: AsyncConnection, delivery: str) -> Row[Any]:

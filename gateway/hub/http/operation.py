@@ -84,7 +84,7 @@ class RequestContext(HubTransaction):
     """What a handler needs beside the request; a handler that raises has changed nothing.
 
     The workers are woken after the commit. `destination_policy` says to which addresses webhooks may go. `request_id`
-    is the one in the answer's header `Request-Id` and in the log.
+    is the one in the answer's header `Request-Id`, in the log and in the events that the request causes.
     """
 
     requester: Requester

@@ -56,7 +56,8 @@ async def _delete_unused(tx: AsyncConnection, sandboxes: Sequence[str], *is_over
     for column, values in (
         (tables.attempts.c.message, sent), (tables.messages.c.endpoint, own), (endpoints.c.retailer, over),
         (events.c.retailer, over), (tables.jobs.c.home, gone), (tables.home_events.c.home, gone),
-        (tables.delivery_versions.c.delivery, their_deliveries), (tables.deliveries.c.retailer, over),
+        (tables.delivery_versions.c.delivery, their_deliveries), (tables.delivery_parcels.c.retailer, over),
+        (tables.deliveries.c.retailer, over),
         (tables.brand_messages.c.home, gone), (tables.connections.c.retailer, over), (homes.c.id, gone),
         (brands.c.retailer, over), (tables.api_keys.c.retailer, over), (tables.idempotency.c.retailer, over),
         (retailers.c.id, over),

@@ -73,7 +73,9 @@ def test_an_unknown_brand_does_not() -> None:
         ({"entrances": frozenset({"garage"})}, Refusal.BRAND_NOT_PERMITTED),
         ({"places": frozenset({"fridge"})}, Refusal.BRAND_NOT_PERMITTED),
         ({"carriers": frozenset({"Chronopost"})}, Refusal.CARRIER_NOT_PERMITTED),
-        ({"carriers": frozenset({"colissimo"})}, Refusal.CARRIER_NOT_PERMITTED),
+        ({"carriers": frozenset({"La Poste"})}, Refusal.CARRIER_NOT_PERMITTED),
+        ({"carriers": frozenset({"COLISSIMO"})}, None),  # as somebody else writes the same carrier
+        ({"carriers": frozenset({"La Poste Colissimo"})}, None),
         ({"entrances": frozenset()}, Refusal.BRAND_NOT_PERMITTED),
         ({"places": frozenset()}, Refusal.BRAND_NOT_PERMITTED),
         ({"carriers": frozenset()}, Refusal.CARRIER_NOT_PERMITTED),

@@ -1,8 +1,10 @@
 """Databases that older hubs made, with their own code (databases/make.py): opened, brought up to date, or refused."""
 
 import contextlib
+import json
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,17 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from gateway.hub.config import Webhooks
 from gateway.hub.database.migrations import MIGRATION_STEPS, missing_columns
 from gateway.hub.database.store import HubStore, StoreUnusable
-from gateway.hub.database.tables import SCHEMA_VERSION, about, endpoints, events, messages, metadata, retailers
+from gateway.hub.database.tables import (
+    SCHEMA_VERSION,
+    about,
+    deliveries,
+    delivery_parcels,
+    endpoints,
+    events,
+    messages,
+    metadata,
+    retailers,
+)
 from gateway.hub.signing_key import HubKeyPair
 from tests.hubs import RunningHub, hub_file, run_hub, use_databases
 from tests.postgresql import PostgreSQL
@@ -145,6 +157,27 @@ async def test_an_endpoint_of_a_sandbox_that_an_older_hub_made_gets_nothing_but_
         assert {one.id for one in receiver.heard("/mute")} == {challenge.id}
         async with hub_on(url, tmp_path, webhooks=TEST_WEBHOOKS) as hub, hub.hub.store.reading() as tx:
             assert await tx.scalar(select(endpoints.c.challenge)) == challenge.id, "no start makes another one"
+
+
+@pytest.mark.parametrize("kind", BOTH)
+async def test_a_delivery_of_an_older_hub_is_found_by_its_parcel_carrier_and_window(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    window = {"start": "2026-11-26T14:00:00+01:00", "end": "2026-11-26T16:00:00+01:00"}
+    promise = {"carrier": "DHL Paket", "window": window, "parcels": ["AB1", "AB2"], "collect": ["CD3"]}
+    with laid_out("2d30ab9", kind, tmp_path, request) as (url, _):
+        engine = create_async_engine(url)
+        async with engine.begin() as tx:
+            await tx.execute(text("UPDATE deliveries SET promise = :promise"), {"promise": json.dumps(promise)})
+        await engine.dispose()
+        store = await HubStore.open(url)
+        async with store.reading() as tx:
+            row = (await tx.execute(select(deliveries))).one()
+            parcels = (await tx.scalars(select(delivery_parcels.c.parcel).filter_by(retailer=row.retailer))).all()
+        await store.close()
+    assert (row.carrier_id, row.window_start) == ("dhl", datetime(2026, 11, 26, 13, tzinfo=UTC))
+    assert (row.metadata, row.retailer_name, row.missing_parcels) == (None, None, None), "unknown stays unknown"
+    assert sorted(parcels) == ["AB1", "AB2", "CD3"]
 
 
 @pytest.mark.parametrize("kind", BOTH)
