@@ -19,10 +19,10 @@ from gateway.protocol.consent_request import AcceptWholeFloat
 
 MAX_METADATA_KEYS = 50
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
-_MetadataKey = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,40}$")]
-_MetadataValue = Annotated[str, StringConstraints(max_length=500, pattern=r"^[^\x00]*$")]
-Metadata = Annotated[dict[_MetadataKey, _MetadataValue], Field(max_length=MAX_METADATA_KEYS)]
-MetadataPatch = Annotated[dict[_MetadataKey, _MetadataValue | None], Field(max_length=2 * MAX_METADATA_KEYS)]
+MetadataKey = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,40}$")]
+MetadataValue = Annotated[str, StringConstraints(max_length=500, pattern=r"^[^\x00]*$")]
+Metadata = Annotated[dict[MetadataKey, MetadataValue], Field(max_length=MAX_METADATA_KEYS)]
+MetadataPatch = Annotated[dict[MetadataKey, MetadataValue | None], Field(max_length=2 * MAX_METADATA_KEYS)]
 _METADATA_FIELD = Field(
     description="Your own keys and values, such as the number of an order: at most 50, each key up to 40 characters and"
     " each value up to 500. The hub keeps them with the delivery and tells them in answers and events. It never sends"
