@@ -4,7 +4,15 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from gateway.domain.delivery import promise, promise_v2
@@ -19,10 +27,30 @@ from gateway.protocol.consent_request import AcceptWholeFloat
 
 MAX_METADATA_KEYS = 50
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
-MetadataKey = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,40}$")]
 MetadataValue = Annotated[str, StringConstraints(max_length=500, pattern=r"^[^\x00]*$")]
-Metadata = Annotated[dict[MetadataKey, MetadataValue], Field(max_length=MAX_METADATA_KEYS)]
-MetadataPatch = Annotated[dict[MetadataKey, MetadataValue | None], Field(max_length=2 * MAX_METADATA_KEYS)]
+_MetadataKey = Annotated[str, StringConstraints(min_length=1, max_length=40), AfterValidator(promise.printable)]
+
+
+_VALUE_SCHEMA = {"type": "string", "maxLength": 500, "pattern": r"^[^\x00]*$"}
+
+
+def _metadata_schema(value: Mapping[str, object], *, most: int) -> WithJsonSchema:
+    """Return the schema of an object whose keys are free: pydantic's own says nothing of a key that does not fit."""
+    key = {"type": "string", "minLength": 1, "maxLength": 40, "format": "printable"}
+    return WithJsonSchema(
+        {"type": "object", "maxProperties": most, "propertyNames": key, "additionalProperties": value}
+    )
+
+
+Metadata = Annotated[
+    dict[_MetadataKey, MetadataValue],
+    Field(max_length=MAX_METADATA_KEYS), _metadata_schema(_VALUE_SCHEMA, most=MAX_METADATA_KEYS),
+]  # fmt: skip
+MetadataPatch = Annotated[
+    dict[_MetadataKey, MetadataValue | None],
+    Field(max_length=2 * MAX_METADATA_KEYS),
+    _metadata_schema({"anyOf": [_VALUE_SCHEMA, {"type": "null"}]}, most=2 * MAX_METADATA_KEYS),
+]  # fmt: skip
 _METADATA_FIELD = Field(
     description="Your own keys and values, such as the number of an order: at most 50, each key up to 40 characters and"
     " each value up to 500. The hub keeps them with the delivery and tells them in answers and events. It never sends"

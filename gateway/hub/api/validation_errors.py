@@ -11,7 +11,7 @@ from gateway.domain.delivery.features import Word
 from gateway.domain.delivery.promise import Digest, Id
 from gateway.hub.api.api_keys import Label as Printed
 from gateway.hub.api.connections import ReturnUrl
-from gateway.hub.api.delivery_models import ONE_OF, MetadataKey, MetadataValue
+from gateway.hub.api.delivery_models import ONE_OF, MetadataValue
 from gateway.hub.api.events import Types
 from gateway.hub.api.homes import BoxKey, Csr, Serial, Signature
 from gateway.hub.http.problem import Detail, ErrorLocation
@@ -32,7 +32,6 @@ MEANINGS: Mapping[str, str] = {
     _pattern(Kid): "1 to 64 characters: letters, digits, dot, underscore and hyphen",
     _pattern(Label): "1 to 80 characters that can be printed, of Latin letters, with no space at either end",
     _pattern(Printed): "1 to 80 characters that can be printed, of Latin letters",
-    _pattern(MetadataKey): "1 to 40 characters that can be printed",
     _pattern(MetadataValue): "at most 500 characters, none of them NUL",
     _pattern(Digest): "a SHA-256 as 64 lower-case hexadecimal digits",
     _pattern(PublicX): "an Ed25519 public key as `x` of a JWK: 43 characters of base64url",

@@ -72,10 +72,15 @@ def fill_lookup(connection: Connection) -> None:
             })  # fmt: skip
             codes = {*promise.get("parcels", ()), *(promise.get("collect") or ())}
             parcels += [{"id": id_, "parcel": code, "retailer": retailer} for code in sorted(codes)]
-        connection.execute(text(_SET_LOOKUP), found)
-        if parcels:
-            connection.execute(text(_INSERT_PARCEL), parcels)
+        _execute_many(connection, _SET_LOOKUP, found)
+        _execute_many(connection, _INSERT_PARCEL, parcels)
         after = rows[-1][0]
+
+
+def _execute_many(connection: Connection, statement: str, parameters: Sequence[Mapping[str, object]]) -> None:
+    if not parameters:
+        return
+    connection.execute(text(statement), parameters)
 
 
 MIGRATION_STEPS: tuple[MigrationStep, ...] = (

@@ -26,7 +26,8 @@ HERE = Path(__file__).parent
 HOME = "home-1"
 SCHEMA_NAMES = """
 Answer ApiKey ApiKeys AskedTerms Attempt Authorities Availability BoxDescription Brand BrandFacts
-BrandKey BrandKeys BrandMessageState Brands BrokerAt Change-Input Change-Output ChangedDelivery Claiming
+BrandKey BrandKeys BrandMessageState Brands BrokerAt CancelStatus Carrier Carriers Change-Input Change-Output
+ChangedDelivery Claiming
 Code CollectResult Confirming Connection Connections Deliveries Delivery Detail Document DoorResult
 Ending Endpoint EndpointChange EndpointWithSecret Endpoints Event Events Evidence FoodProfile GivenTerms
 HubKey ItemLine ItemResult Joined JsonValue LabelRule LateCourier Leaving Line MadeConnection MadeKey
