@@ -69,7 +69,7 @@ COMMAND_GROUPS: Mapping[str, Mapping[str, str]] = {
         "announce": "gateway.cli.retailer",
     },
     "Hub": {
-        "hub": "gateway.cli.hub",
+        "hub": "gateway.cli.hub_run",
         "hub-retailer": "gateway.cli.hub",
         "hub-config": "gateway.cli.hub",
         "hub-claim": "gateway.cli.hub",

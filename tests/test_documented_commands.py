@@ -50,6 +50,8 @@ def fault(words: list[str]) -> str | None:
     while hasattr(command, "commands"):
         if not rest:
             return None
+        if rest[0].startswith("-"):
+            break  # an option of the group's own
         name = rest.pop(0)
         if name not in command.commands:
             return f"no command {name}"

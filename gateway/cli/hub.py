@@ -1,21 +1,24 @@
-"""The hub's commands: run one, let a retailer in, its broker's files and authority, homes that join or are revoked."""
+"""The hub's commands of one word: a retailer, the broker's files, the authority, homes that join or are revoked."""
 
 import asyncio
-import contextlib
-import errno
-from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import segno
 import typer
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
-from gateway.cli.failure import ExitCode, Failure, error_text, failure_on
-from gateway.cli.lines import quoted_path
-from gateway.cli.log_format import configure_log
+from gateway.cli.failure import ExitCode, Failure, failure_on
+from gateway.cli.hub_store import (
+    AUTHORITY_HINT,
+    DEFAULT_CONFIG,
+    HubConfig,
+    load_file,
+    load_with_boxes,
+    run_in_store,
+)
 from gateway.cli.options import cli, print_line
 from gateway.hub.admin import HomeNotFound, create_claim, create_retailer, revoke_home
 from gateway.hub.boxes import broker as broker_files
@@ -24,99 +27,15 @@ from gateway.hub.boxes.authority import AuthorityUnusable, HubAuthority
 from gateway.hub.boxes.broker import BrokerFileKeeper, count_certificates_by, folder_of
 from gateway.hub.cluster import rabbitmq
 from gateway.hub.cluster.management_api import NodesUnreachable
-from gateway.hub.config import Boxes, HubFile, Rabbit, load
-from gateway.hub.database.store import HubStore, StoreUnusable
-from gateway.hub.process import HubProcess
+from gateway.hub.config import Boxes, HubFile, Rabbit
+from gateway.hub.database.store import HubStore
 from gateway.mqtt.mosquitto.folder_check import foreign_configuration
-from gateway.mqtt.tls import check_files
-from gateway.protocol.ed25519 import KeyUnusable
 from gateway.protocol.enrolment import proquint_words
 from gateway.system.clock import machine_time
-from gateway.system.config_section import ConfigError
 from gateway.system.dates import day_text
 from gateway.system.i18n import SOURCE
 from gateway.system.mosquitto import reload
 from gateway.system.pki.pages import format_fingerprint
-from gateway.system.port_holder import port_holder
-
-HubConfig = Annotated[Path, typer.Option("--config", help="The hub's file.", metavar="FILE")]
-DEFAULT_CONFIG = Path("hub.yaml")
-AUTHORITY_HINT = "Put that file back from a copy: with another authority every box joins anew."
-T = TypeVar("T")
-
-
-def _load_file(config: Path) -> HubFile:
-    with failure_on(ConfigError, "{why}", "Correct the file, then try again; docs/operator/hub.md shows one."):
-        return load(config)
-
-
-def _load_with_boxes(config: Path) -> tuple[HubFile, Boxes]:
-    """Read the hub's file, which must say how boxes reach its broker."""
-    file = _load_file(config)
-    if file.boxes is None:
-        todo = "Add `boxes: {host: hub.example}`, the name by which they reach this machine; see docs/operator/hub.md."
-        raise Failure(f"{config} does not say how boxes reach this hub's broker.", todo)
-    return file, file.boxes
-
-
-def _run_in_store(file: HubFile, config: Path, work: Callable[[HubStore], Awaitable[T]]) -> T:
-    async def run() -> T:
-        file.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        store = await HubStore.open(file.database)
-        try:
-            return await work(store)
-        finally:
-            await store.close()
-
-    with _failures(config):
-        try:
-            return asyncio.run(run())
-        except NodesUnreachable:  # an OSError too, and not the folder's
-            raise
-        except OSError as error:
-            todo = f"Correct `folder` in {config}."
-            raise Failure(f"{file.folder} cannot be used ({error_text(error)}).", todo) from error
-
-
-@contextlib.contextmanager
-def _failures(config: Path) -> Iterator[None]:
-    with (
-        failure_on(StoreUnusable, "{why}", f"Correct `store` or `folder` in {config}."),
-        failure_on(AuthorityUnusable, "{why}.", AUTHORITY_HINT),
-    ):
-        yield
-
-
-@cli.example("perron hub", "perron hub --config /etc/perron-hub/hub.yaml")
-def hub(*, config: HubConfig = DEFAULT_CONFIG) -> None:
-    """Run a hub until it is told to end: one URL for retailers, owners and couriers of many boxes.
-
-    It keeps what was asked and what the boxes answered, and rings at their doors. It decides nothing: a box believes
-    what a brand or its own household has signed. docs/operator/hub.md tells how it is set up.
-    """
-    configure_log()
-    file = _load_file(config)
-    with (
-        _failures(config),
-        failure_on(KeyUnusable, "{why}", f"The hub's own key is in the folder that {config} names."),
-        failure_on(ConfigError, "{why}", f"Correct {config}."),
-    ):
-        try:
-            if not file.lines:
-                print_line("No `broker` in it: only simulated homes are reached.")
-            elif file.broker is not None:
-                password = file.broker.password_file
-                if password is not None and not password.exists():
-                    write = f"`perron hub-config --config {quoted_path(config)}`"
-                    todo = f"Write it with {write}, or correct broker.password_file."
-                    raise Failure(f"{password} is not there: the hub's password at its broker.", todo)
-                check_files(file.broker)
-            asyncio.run(HubProcess(file).run())
-        except OSError as error:
-            why, listen = error_text(error), file.listen
-            if error.errno == errno.EADDRINUSE:
-                why = f"{port_holder(listen.port)} listens at {listen.host}:{listen.port} already"
-            raise Failure(f"The hub cannot be served ({why}).", f"Correct `listen` in {config}.") from error
 
 
 @cli.example("perron hub-retailer 'Maison Lune'")
@@ -124,8 +43,8 @@ def hub_retailer(
     name: Annotated[str, typer.Argument(help="Its name, as homes read it.")], *, config: HubConfig = DEFAULT_CONFIG
 ) -> None:
     """Let a retailer in: tells its first API key, this once."""
-    file = _load_file(config)
-    retailer, token = _run_in_store(file, config, lambda store: create_retailer(store, name, now=machine_time()))
+    file = load_file(config)
+    retailer, token = run_in_store(file, config, lambda store: create_retailer(store, name, now=machine_time()))
     print_line(f"{name} is {retailer}. Its key, told this once:\n{token}")
 
 
@@ -138,7 +57,7 @@ def hub_config(*, config: HubConfig = DEFAULT_CONFIG) -> None:
     The command makes the hub's authority if there is none yet, and keeps existing accounts and keys. A mosquitto that
     runs with these files reloads them; a changed listener needs a restart. Run mosquitto as the same user as the hub.
     """
-    file, boxes = _load_with_boxes(config)
+    file, boxes = load_with_boxes(config)
     if file.rabbit is not None:
         _write_cluster_files(file, boxes, file.rabbit)
         return
@@ -146,7 +65,7 @@ def hub_config(*, config: HubConfig = DEFAULT_CONFIG) -> None:
     foreign = foreign_configuration(folder)
     if foreign is not None:
         raise Failure(foreign.to("en"), "Nothing was written.")
-    authority = _run_in_store(file, config, lambda store: broker_files.set_up(file, boxes, store, now=machine_time()))
+    authority = run_in_store(file, config, lambda store: broker_files.set_up(file, boxes, store, now=machine_time()))
     print_line(
         f"Written to {folder}: mosquitto.conf, access, passwords, hub.password, revoked.pem and the certificate."
     )
@@ -186,7 +105,7 @@ def hub_claim(
     qr: Annotated[bool, typer.Option("--qr/--no-qr", help="Show it as QR too.")] = True,
 ) -> None:
     """Create a claim code. One box can join with it within a day. Give the code to the owner of that box only."""
-    file, _ = _load_with_boxes(config)
+    file, _ = load_with_boxes(config)
     now = machine_time()
 
     async def make(store: HubStore) -> str:
@@ -199,7 +118,7 @@ def hub_claim(
 
     todo = "Name one that has joined, or leave --again out."
     with failure_on(HomeNotFound, f"The hub knows no home {again!r}.", todo):
-        text = _run_in_store(file, config, make)
+        text = run_in_store(file, config, make)
     if qr:
         typer.echo("")
         segno.make(text, error="l").terminal(compact=True)
@@ -219,7 +138,12 @@ def hub_revoke(
 
     `perron hub-claim --again HOME` lets it join anew, under another key.
     """
-    file, boxes = _load_with_boxes(config)
+    revoke_and_report(name, config)
+
+
+def revoke_and_report(name: str, config: Path) -> None:
+    """Revoke a home, let the broker know, and tell what is left to do."""
+    file, boxes = load_with_boxes(config)
     now = machine_time()
 
     async def work(store: HubStore) -> tuple[int | str, ...]:
@@ -234,7 +158,7 @@ def hub_revoke(
     revoked = f"{name} is revoked: none of its certificates counts, and none is renewed."
     try:
         with failure_on(HomeNotFound, f"The hub knows no home {name!r}.", "Name one that has joined."):
-            notified = _run_in_store(file, config, work)
+            notified = run_in_store(file, config, work)
     except NodesUnreachable as error:
         print_line(revoked)
         what = f"No node of the cluster could be told: its box is not cut off yet. {error}"
@@ -267,7 +191,7 @@ def hub_authority(
     """
     if following + change + end > 1:
         raise Failure("These are steps, one after the other.", "Say one of --next, --change, --end.")
-    file, boxes = _load_with_boxes(config)
+    file, boxes = load_with_boxes(config)
     now = machine_time()
     with failure_on(
         ca_rotation.RotationRefused, "{why}", "See how it stands: `perron hub-authority`.", ExitCode.NEGATIVE
@@ -279,7 +203,7 @@ def hub_authority(
             _check_nodes_ready(file, boxes, config, now=now)
             ca_rotation.activate_next(file.folder, now=now)
         step = following or change or end
-        lines = _run_in_store(file, config, lambda store: _apply_step(file, boxes, store, now=now, step=step, end=end))
+        lines = run_in_store(file, config, lambda store: _apply_step(file, boxes, store, now=now, step=step, end=end))
     print_line(*lines)
 
 
@@ -291,7 +215,7 @@ def _check_nodes_ready(file: HubFile, boxes: Boxes, config: Path, *, now: dateti
     async def visit_nodes(_store: HubStore) -> dict[str, str]:
         return await rabbitmq.nodes_not_ready(file, now=now, monotonic=asyncio.get_running_loop().time)
 
-    unready = _run_in_store(file, config, visit_nodes)
+    unready = run_in_store(file, config, visit_nodes)
     if unready:
         rabbitmq.set_up(file, boxes, file.rabbit, now=now, show_next=True)
         print_line(

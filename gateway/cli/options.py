@@ -66,9 +66,14 @@ def example_lines(command: str) -> list[str]:
 class CommandGroup(typer.Typer):
     """Commands whose help ends with examples and the exit codes."""
 
-    def example(self, *lines: str, more: str = "", hidden: bool = False) -> Callable[[Command], Command]:
-        """Return a decorator that adds a command with these examples, and `more` behind them."""
-        return self.command(epilog=command_epilog(*lines) + more, hidden=hidden)
+    def example(
+        self, *lines: str, more: str = "", hidden: bool = False, name: str | None = None
+    ) -> Callable[[Command], Command]:
+        """Return a decorator that adds a command with these examples, and `more` behind them.
+
+        `name`: the command's; None: that of the function.
+        """
+        return self.command(name, epilog=command_epilog(*lines) + more, hidden=hidden)
 
 
 cli = CommandGroup(

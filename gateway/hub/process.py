@@ -42,6 +42,7 @@ from gateway.hub.database.store import HubStore, lock_database
 from gateway.hub.deliveries.connections import due_connections
 from gateway.hub.deliveries.orders import held_deliveries
 from gateway.hub.http.operation import ApiOperation, WakeUps
+from gateway.hub.operation.journal import RevocationJournal
 from gateway.hub.sandbox.robot import SandboxRobot
 from gateway.hub.shared_visit.page import SharedVisitPage
 from gateway.hub.signing_key import HubKeyPair
@@ -86,6 +87,8 @@ class HubProcess:
             stack.push_async_callback(self.store.close)
             stack.enter_context(lock_database(self._file.database))
             self._streams = SseStreams(self.store, now=self.now)
+            self._journal = RevocationJournal(self._file.folder, self.store)
+            await self._journal.apply_missing(self.now())
             self.key = HubKeyPair.load(self._file.folder)
             async with self.store.writing() as tx:
                 await seal_plain_secrets(tx, self.key.seal)
@@ -208,7 +211,7 @@ class HubProcess:
             "streams": self._streams.run, "webhooks": self._webhook_sender.run,
             "held deliveries": partial(self.held_deliveries.run, 1.0, "held_not_sent"),
             "connections": partial(self._connections.run, 2.0, "connections_not_looked_at", DBAPIError),
-            "retention": partial(self._retention.run, self.store, self.now),
+            "retention": partial(self._retention.run, self.store, self.now), "revocations": self._journal.run,
         }  # fmt: skip
         line, keeper, shares = self.broker_connection, self._broker_keeper, self._shard_leases
         if keeper is not None:

@@ -8,6 +8,7 @@ from sqlalchemy import insert, select, update
 
 from gateway.domain.delivery.promise import Instant
 from gateway.hub.api.rows import count_owned, find_owned, owned_by
+from gateway.hub.database.revocations import RevocationKind, record_revocation
 from gateway.hub.database.store import new_id, new_secret
 from gateway.hub.database.tables import api_keys
 from gateway.hub.http.authentication import secret_digest
@@ -95,3 +96,5 @@ async def revoke(call: RequestContext, key_id: KeyId) -> None:
     """Revoke an API key. It ends at once; a key may revoke itself."""
     key = await read(call, key_id)
     await call.tx.execute(update(api_keys).where(api_keys.c.id == key.id).values(revoked=call.now))
+    if not key.sandbox:
+        await record_revocation(call.tx, RevocationKind.API_KEY, key.id, call.now)

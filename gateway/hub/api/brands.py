@@ -13,6 +13,7 @@ from sqlalchemy import Row, insert, select, update
 
 from gateway.domain.delivery.promise import Id
 from gateway.hub.api.rows import PageParameters, count_owned, find_owned, newest_page
+from gateway.hub.database.revocations import RevocationKind, record_revocation
 from gateway.hub.database.tables import brand_keys, brands
 from gateway.hub.http.operation import Model, OperationGroup, RequestContext, Response, links_to
 from gateway.hub.http.problem import ApiProblem, Code
@@ -120,6 +121,7 @@ async def read(call: RequestContext, brand: Id) -> Brand:
 async def add_key(call: RequestContext, brand: Id, body: NewBrandKey) -> Response[BrandKey]:
     """Enrol a key of a brand. Homes that permit the brand are informed of it."""
     row = await find_owned(call, brands, brand, lock=True)
+    check_not_ended(row)
     reason = _refusal_reason(call, row, body)
     if reason is not None:
         raise signature_refused("proof", reason)
@@ -160,9 +162,18 @@ async def revoke_key(call: RequestContext, brand: Id, kid: Kid) -> BrandKey:
     if key.revoked is None:
         this = update(brand_keys).filter_by(kid=key.kid, sandbox=row.sandbox)
         await call.tx.execute(this.values(revoked=call.now))
+        if not row.sandbox:
+            detail = {"brand": brand, "x": key.x}
+            await record_revocation(call.tx, RevocationKind.BRAND_KEY, kid, call.now, detail=detail)
         await _mark_changed(call, row)
         key = key.model_copy(update={"revoked": call.now})
     return key
+
+
+def check_not_ended(brand: Row[Any]) -> None:
+    """Refuse what would be done in the name of a brand that the operator ended."""
+    if brand.ended is not None:
+        raise ApiProblem(Code.CONFLICT, "The operator of this hub has ended this brand.")
 
 
 async def active_keys(call: RequestContext, brand: str) -> dict[str, EnrolledKey]:

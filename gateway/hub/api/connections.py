@@ -12,7 +12,7 @@ from pydantic import Field, StringConstraints
 from sqlalchemy import ColumnElement, Row, and_, insert, or_, select, true, update
 
 from gateway.domain.delivery.promise import Id, Instant
-from gateway.hub.api.brands import signature_refused, verify_statement
+from gateway.hub.api.brands import check_not_ended, signature_refused, verify_statement
 from gateway.hub.api.delivery_models import ConnectionId
 from gateway.hub.api.rows import PageParameters, find_owned, newest_page
 from gateway.hub.database.store import new_id, new_secret
@@ -161,6 +161,7 @@ async def create(call: RequestContext, body: NewConnection) -> Response[MadeConn
         raise ApiProblem(Code.CONFLICT, "`asked.expires` is over already.")
     missing = ApiProblem(Code.CONFLICT, "There is no such brand, or it is not yours: make it first.")
     brand = await find_owned(call, brands, body.brand, missing=missing)
+    check_not_ended(brand)
     if body.signed is not None:
         await _check_signature(call, body, body.signed, brand.name)
     secret, id_ = new_secret(), new_id("con")

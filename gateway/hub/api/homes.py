@@ -21,6 +21,7 @@ from gateway.hub.api.rows import find_one
 from gateway.hub.boxes import ca_rotation
 from gateway.hub.boxes.authority import HubAuthority, public_key_digest
 from gateway.hub.boxes.unenrolment import end_home, revoke_certificates
+from gateway.hub.database.revocations import end_certificates
 from gateway.hub.database.store import new_id
 from gateway.hub.database.tables import certificates, claims, homes
 from gateway.hub.http.operation import ApiAccess, Model, OperationGroup, RequestContext
@@ -168,8 +169,7 @@ class HomeOperations(Frozen, kw_only=False):
         key = _public_key_of(csr)
         certificate = await _find_certificate(call.tx, body.home, public_key_digest(key))
         if certificate is None:
-            unused = update(certificates).filter_by(home=body.home, used=None)
-            await call.tx.execute(unused.values(ended=call.now))
+            await end_certificates(call.tx, body.home, call.now, certificates.c.used.is_(None))
             return Renewed(certificate=_pem(await self._certify(call, body.home, key)))
         if certificate.used is not None or certificate.ended is not None:
             raise ApiProblem(Code.CONFLICT, "This key had its certificate already: make a new one.")
@@ -182,8 +182,7 @@ class HomeOperations(Frozen, kw_only=False):
         signed = enrolment.confirmation_statement(body.home, body.serial)
         if row is None or not _signature_holds(row, body.signature, signed):
             raise _unknown_signer()
-        others = update(certificates).filter_by(home=body.home, ended=None).where(certificates.c.serial != body.serial)
-        await call.tx.execute(others.values(ended=call.now))
+        await end_certificates(call.tx, body.home, call.now, certificates.c.serial != body.serial)
         first = update(certificates).filter_by(serial=body.serial, used=None)
         await call.tx.execute(first.values(used=call.now))
 
@@ -231,7 +230,7 @@ class HomeOperations(Frozen, kw_only=False):
             )  # fmt: skip
         else:
             await call.tx.execute(update(homes).where(homes.c.id == home).values(box_key=box_key, revoked=None))
-            await call.tx.execute(update(certificates).filter_by(home=home, ended=None).values(ended=call.now))
+            await end_certificates(call.tx, home, call.now)
         await self._certify(call, home, key, used=call.now)
         used = {"home": home, "public": public_key_digest(key), "used": call.now}
         await call.tx.execute(update(claims).where(claims.c.id == claim.id).values(used))

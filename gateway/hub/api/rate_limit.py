@@ -84,10 +84,12 @@ class ApiRateLimits:
                 await self._take({f"{kind}-of-home": of_home}, requester.home)
                 return await self._take({kind: of_browser}, f"{requester.home}/{requester.browser}")
             case ApiCaller() if not operation.writes:
-                return await self._take(self._read_limits, requester.retailer)
+                own = {"reads": requester.limits.reads}
+                return await self._take(_with_own(self._read_limits, own), requester.retailer)
             case ApiCaller():
                 items = self._sandbox_limits if requester.sandbox else self._write_limits
-                return await self._take(items, requester.retailer)
+                own = {"writes": requester.limits.writes, "writes-a-day": requester.limits.writes_a_day}
+                return await self._take(_with_own(items, own), requester.retailer)
             case None if operation.writes:
                 return await self.take_for_address(address, "sandboxes" if operation.strict_limit else "strangers")
             case _:
@@ -134,6 +136,16 @@ class ApiRateLimits:
                 Code.RATE_LIMITED, f"Try again in {wait} s.", headers={**headers, "Retry-After": str(wait)}
             )
         return headers
+
+
+def _with_own(
+    items: Mapping[str, limits.RateLimitItem], own: Mapping[str, int | None]
+) -> Mapping[str, limits.RateLimitItem]:
+    """Return the limits of hub.yaml, with those in their place that the operator set for the retailer."""
+    amounts = {name: amount for name, amount in own.items() if amount is not None}
+    if not amounts:
+        return items
+    return {name: type(item)(amounts[name]) if name in amounts else item for name, item in items.items()}
 
 
 def _with_group(

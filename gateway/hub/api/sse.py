@@ -17,7 +17,7 @@ from sqlalchemy import Row, Select, func, or_, select
 
 from gateway.hub.api.rows import owned_by
 from gateway.hub.database.store import HubStore, log_unavailable
-from gateway.hub.database.tables import api_keys, events
+from gateway.hub.database.tables import api_keys, events, retailers
 from gateway.hub.deliveries.events import EventType
 from gateway.hub.http.operation import ApiCaller, Model
 from gateway.hub.http.problem import ApiProblem, Code
@@ -97,9 +97,12 @@ class SseStreams:
             self._open_streams += Counter()  # removes zero counts
 
     async def _read_events(self, caller: ApiCaller, after: int, types: frozenset[str]) -> list[Event] | None:
-        """Return the next events, or None if the stream ends: its API key ended, or the store does not answer."""
+        """Return the next events, or None if the stream ends: its key no longer counts, or the store is away."""
         alive = or_(api_keys.c.expires.is_(None), api_keys.c.expires > self._now())
-        valid = select(api_keys.c.id).where(api_keys.c.id == caller.key, api_keys.c.revoked.is_(None), alive)
+        valid = (
+            select(api_keys.c.id).join(retailers, retailers.c.id == api_keys.c.retailer)
+            .where(api_keys.c.id == caller.key, api_keys.c.revoked.is_(None), retailers.c.suspended.is_(None), alive)
+        )  # fmt: skip
         with log_unavailable("stream_unread"):  # the response has begun, so it cannot become a problem
             async with self._store.reading() as tx:
                 if await tx.scalar(valid) is not None:

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, select, u
 
 from gateway.domain.delivery.promise import Instant
 from gateway.hub.api.rows import PageParameters, count_owned, decode_cursor, encode_cursor, find_owned, owned_by
+from gateway.hub.database.revocations import RevocationKind, record_revocation
 from gateway.hub.database.store import new_id
 from gateway.hub.database.tables import attempts, endpoints, events, messages
 from gateway.hub.deliveries.events import EventType, emit, lock_retailer
@@ -224,6 +225,8 @@ async def remove(call: RequestContext, endpoint_id: EndpointId) -> None:
     await call.tx.execute(delete(attempts).where(attempts.c.message.in_(sent)))
     await call.tx.execute(delete(messages).where(messages.c.endpoint == row.id))
     await call.tx.execute(delete(endpoints).where(endpoints.c.id == row.id))
+    if not row.sandbox:
+        await record_revocation(call.tx, RevocationKind.ENDPOINT, row.id, call.now)
 
 
 @WEBHOOK_ENDPOINTS.add("POST", f"{_ITEM_PATH}/rotate", "rotateWebhookSecret")

@@ -20,8 +20,9 @@ from sqlalchemy import delete, select
 from gateway.hub.boxes import ca_rotation
 from gateway.hub.boxes.authority import AuthorityUnusable, HubAuthority
 from gateway.hub.config import Boxes, HubFile
+from gateway.hub.database.revocations import RevocationKind
 from gateway.hub.database.store import HubStore, log_unavailable
-from gateway.hub.database.tables import certificates, claims, homes
+from gateway.hub.database.tables import certificates, claims, homes, revocations
 from gateway.mqtt.client import connect_once
 from gateway.protocol.box_hub import UplinkChannel, down_topic
 from gateway.system import mosquitto
@@ -167,11 +168,9 @@ async def count_certificates_by(store: HubStore, authority: x509.Certificate, no
 
 
 async def delete_expired(store: HubStore, now: datetime) -> int:
-    """Delete claims and certificates that ended long ago, and return how many."""
-    before = now - ENDED_RETENTION
-    return sum(
-        [await store.change_any(delete(table).where(table.c.expires < before)) for table in (claims, certificates)]
-    )
+    """Delete claims, certificates and their revocations that ended long ago, and return how many."""
+    before, ended = now - ENDED_RETENTION, (claims, certificates, revocations)
+    return sum([await store.change_any(delete(table).where(table.c.expires < before)) for table in ended])
 
 
 async def _refresh_files(authority: HubAuthority, boxes: Boxes, store: HubStore, *, now: datetime) -> bool:
@@ -180,9 +179,14 @@ async def _refresh_files(authority: HubAuthority, boxes: Boxes, store: HubStore,
     is_new = authority.certify_server((*LOOPBACK_NAMES, boxes.host, boxes.near), now=now).is_new
     is_new |= write_if_changed(folder / "authority.pem", ca_rotation.trust_bundle(authority), mode=0o644)
     ended = certificates.c.ended.is_not(None) & (certificates.c.expires > now)
+    # A restored database lacks the certificates that were issued after its backup, and knows which of them ended
+    elsewhere = select(revocations.c.object, revocations.c.at).where(
+        revocations.c.kind == RevocationKind.CERTIFICATE, revocations.c.expires > now
+    )
     async with store.reading() as tx:
+        wanted = {int(row.object, 16): row.at for row in (await tx.execute(elsewhere)).all()}
         rows = await tx.execute(select(certificates.c.serial, certificates.c.ended).where(ended))
-        wanted = {int(row.serial, 16): row.ended for row in rows}
+        wanted |= {int(row.serial, 16): row.ended for row in rows}
     file = folder / "revoked.pem"
     lists = ca_rotation.revocation_lists(authority, list(wanted.items()), now=now)
     if _parse_revocation_lists(file.read_bytes() if file.exists() else b"") == _parse_revocation_lists(lists):

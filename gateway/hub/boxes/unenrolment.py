@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy import Row, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.hub.database.tables import brand_messages, certificates, claims, connections, deliveries, homes, jobs
+from gateway.hub.database.revocations import RevocationKind, end_certificates, record_revocation
+from gateway.hub.database.tables import brand_messages, claims, connections, deliveries, homes, jobs
 from gateway.hub.deliveries.connections import on_decision
 from gateway.hub.deliveries.orders import refuse_open
 from gateway.protocol.box_hub import PermissionDecision
@@ -18,9 +19,12 @@ from gateway.protocol.box_hub import PermissionDecision
 async def revoke_certificates(tx: AsyncConnection, home: str, now: datetime) -> bool:
     """Revoke a home's certificates and unused claims; return False if there is no such home."""
     done = await tx.execute(update(homes).where(homes.c.id == home).values(revoked=now))
-    await tx.execute(update(certificates).filter_by(home=home, ended=None).values(ended=now))
+    await end_certificates(tx, home, now)
     await tx.execute(update(claims).filter_by(home=home).where(claims.c.expires > now).values(expires=now))
-    return done.rowcount > 0
+    if done.rowcount == 0:
+        return False
+    await record_revocation(tx, RevocationKind.HOME, home, now)
+    return True
 
 
 async def end_home(tx: AsyncConnection, home: Row[Any], now: datetime) -> None:

@@ -131,6 +131,19 @@ MIGRATION_STEPS: tuple[MigrationStep, ...] = (
         },
         fill=fill_lookup,
     ),
+    MigrationStep(
+        version=11,
+        columns={
+            "retailers": {
+                "writes": "INTEGER",
+                "reads": "INTEGER",
+                "writes_a_day": "INTEGER",
+                "suspended": "BIGINT",
+                "ended": "BIGINT",
+            },
+            "brands": {"ended": "BIGINT"},
+        },
+    ),
 )
 
 

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
 UNSENT_CHALLENGE = "unsent"  # an endpoint's challenge that is due and not made yet
-SCHEMA_VERSION = 9  # a changed column needs a step in migrations.py
+SCHEMA_VERSION = 11  # a changed column needs a step in migrations.py
 
 metadata = sa.MetaData()
 
@@ -59,9 +59,16 @@ retailers = sa.Table(
     _id_column("ret-"),
     sa.Column("name", sa.String(80), nullable=False),
     sa.Column("told", sa.BigInteger, nullable=False, default=0),  # `seq` of the newest event
+    # The operator's limits for it; None: those of hub.yaml
+    sa.Column("writes", sa.Integer, nullable=True),  # in a second
+    sa.Column("reads", sa.Integer, nullable=True),  # in a second
+    sa.Column("writes_a_day", sa.Integer, nullable=True),
     _instant_column("created"),
+    _instant_column("suspended", missing=True),  # by the operator: its keys are refused until it is resumed
+    _instant_column("ended", missing=True),  # by the operator, for good
     _instant_column("ends", missing=True),  # of a sandbox: then all of it is deleted
     sa.Index("retailers_ending", "ends"),
+    sa.Index("retailers_suspended", "suspended"),  # the sender of webhooks leaves them out
 )  # fmt: skip
 
 api_keys = sa.Table(
@@ -85,6 +92,7 @@ brands = sa.Table(
     sa.Column("name", sa.String(80), nullable=False),
     sa.Column("keys_version", sa.Integer, nullable=False, default=0),  # rises with each change of its keys
     _instant_column("created"),
+    _instant_column("ended", missing=True),  # by the operator: nothing more is done in its name
 )  # fmt: skip
 
 brand_keys = sa.Table(
@@ -111,6 +119,20 @@ idempotency = sa.Table(
     sa.Column("body", sa.LargeBinary, nullable=True),  # encrypted under the secret of the caller's API key
     _instant_column("created"),
     sa.Index("idempotency_created", "created"),
+)  # fmt: skip
+
+# Everything that was revoked, in the order in which it was; each hub copies it into a file outside the backup
+# (gateway/hub/operation/journal.py), so that a restored database learns what was revoked after its backup
+revocations = sa.Table(
+    "revocations", metadata,
+    sa.Column("number", _Serial, primary_key=True, autoincrement=True),
+    sa.Column("id", sa.String(64), nullable=False, unique=True),
+    sa.Column("kind", sa.String(24), nullable=False),  # gateway.hub.database.revocations.RevocationKind
+    sa.Column("object", sa.String(64), nullable=False),  # the id of what was revoked
+    sa.Column("detail", sa.JSON(none_as_null=True), nullable=True),  # what a database without that object needs
+    _instant_column("at"),
+    _instant_column("expires", missing=True),  # of a certificate: from then on it counts nowhere
+    sa.Index("revocations_of_kind", "kind", "expires"),
 )  # fmt: skip
 
 homes = sa.Table(

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.delivery.permission import PermissionTerms
 from gateway.domain.delivery.promise import State
-from gateway.hub.database.tables import brand_keys, brands, connections, deliveries, homes
+from gateway.hub.database.tables import brand_keys, brands, connections, deliveries, homes, retailers
 from gateway.hub.deliveries import events, jobs
 from gateway.hub.deliveries.availability import GivenTerms
 from gateway.hub.deliveries.orders import refuse_open
@@ -64,11 +64,16 @@ async def ask_home(hub: HubTransaction, row: Row[Any], code: str | None) -> None
         mine = (homes.c.support_code == code, homes.c.sandbox == row.sandbox, homes.c.revoked.is_(None))
         open_ = or_(homes.c.retailer.is_(None), homes.c.retailer == row.retailer)  # a sandbox belongs to one retailer
         home = await hub.tx.scalar(select(homes.c.id).where(*mine, open_))
-    if home is not None and not await _asks_exhausted(hub, row, home):
+    if home is not None and not await _is_suspended(hub, row) and not await _asks_exhausted(hub, row, home):
         terms = None if row.signed is not None else AskedTerms.model_validate_json(json.dumps(row.asked))
         request = {"connection": row.id, "expires": row.expires, "signed": row.signed, "asked": terms}
         values |= {"home": home, "keys_sent": await _send(hub, row, home, **request)}
     await hub.tx.execute(update(connections).where(connections.c.id == row.id).values(**values))
+
+
+async def _is_suspended(hub: HubTransaction, row: Row[Any]) -> bool:
+    suspended = select(retailers.c.suspended).where(retailers.c.id == row.retailer)
+    return await hub.tx.scalar(suspended) is not None
 
 
 async def _asks_exhausted(hub: HubTransaction, row: Row[Any], home: str) -> bool:

@@ -8,14 +8,19 @@ from hashlib import sha256
 from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.hub.database.tables import api_keys, browsers, homes
-from gateway.hub.http.operation import ApiAccess, ApiCaller, HouseholdBrowser
+from gateway.hub.database.tables import api_keys, browsers, homes, retailers
+from gateway.hub.http.operation import ApiAccess, ApiCaller, HouseholdBrowser, RetailerLimits
+from gateway.hub.http.problem import ApiProblem, Code
 from gateway.protocol.browser_envelope import Jwk
 from gateway.protocol.browser_messages import BrowserTokenClaims
 from gateway.protocol.browser_token import read_unverified, verify_token
 
 _BEARER = re.compile(r"[Bb]earer (key-[a-z2-7]{26})_([a-z2-7]{26})", re.ASCII)
-_SELECT_KEY = select(api_keys).where(api_keys.c.id == bindparam("key"))
+_SELECT_KEY = (
+    select(api_keys, retailers.c.suspended, retailers.c.writes, retailers.c.reads, retailers.c.writes_a_day)
+    .join(retailers, retailers.c.id == api_keys.c.retailer)
+    .where(api_keys.c.id == bindparam("key"))
+)
 
 
 def secret_digest(secret: str) -> bytes:
@@ -24,7 +29,11 @@ def secret_digest(secret: str) -> bytes:
 
 
 async def authenticate_caller(tx: AsyncConnection, authorization: str, now: datetime) -> ApiCaller | None:
-    """Return the caller of a valid API key, or None; it compares in constant time, also for an unknown key."""
+    """Return the caller of a valid API key, or None; it compares in constant time, also for an unknown key.
+
+    Raises:
+        ApiProblem: the key is valid, and the operator has suspended its retailer.
+    """
     bearer = _BEARER.fullmatch(authorization)
     if bearer is None:
         return None
@@ -32,7 +41,10 @@ async def authenticate_caller(tx: AsyncConnection, authorization: str, now: date
     is_same = hmac.compare_digest(secret_digest(bearer[2]), bytes(32) if row is None else row.sha256)
     if row is None or not is_same or row.revoked is not None or (row.expires is not None and row.expires <= now):
         return None
-    return ApiCaller(retailer=row.retailer, key=row.id, right=ApiAccess(row.right), sandbox=row.sandbox)
+    if row.suspended is not None:
+        raise ApiProblem(Code.RETAILER_SUSPENDED)
+    limits = RetailerLimits(writes=row.writes, reads=row.reads, writes_a_day=row.writes_a_day)
+    return ApiCaller(retailer=row.retailer, key=row.id, right=ApiAccess(row.right), sandbox=row.sandbox, limits=limits)
 
 
 async def authenticate_browser(

@@ -40,6 +40,14 @@ class ApiParameters(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class RetailerLimits(Frozen):
+    """The limits that the operator set for one retailer; None: those of hub.yaml."""
+
+    writes: int | None = None
+    reads: int | None = None
+    writes_a_day: int | None = None
+
+
 class ApiCaller(Frozen):
     """The caller of a valid API key. Homes and deliveries of the sandbox and real ones never mix."""
 
@@ -47,6 +55,7 @@ class ApiCaller(Frozen):
     key: str
     right: ApiAccess
     sandbox: bool
+    limits: RetailerLimits = RetailerLimits()
 
 
 class HouseholdBrowser(Frozen):
@@ -191,6 +200,7 @@ class ApiOperation(Frozen):
             Code.UNAUTHENTICATED: needs_key,
             Code.RATE_LIMITED: needs_key or self.writes,
             Code.FORBIDDEN: self.right is ApiAccess.FULL,
+            Code.RETAILER_SUSPENDED: needs_key and self.right is not ApiAccess.BROWSER,
             Code.NOT_FOUND: self.path_model is not None,
             Code.INVALID: is_validated,
             Code.BAD_CURSOR: self.query is not None and "cursor" in self.query.model_fields,

@@ -70,6 +70,12 @@ class Code(StrEnum):
         "The API key is valid but does not have the right: a key with the right to read cannot change anything.",
         "Use a key whose `right` is `full`.",
     )
+    RETAILER_SUSPENDED = ProblemKind(
+        "retailer_suspended", HTTPStatus.FORBIDDEN, "The operator of this hub has suspended the retailer",
+        "The API key is valid, and the operator of this hub has suspended your account. The hub did nothing. What you "
+        "announced before stays as it is. Webhooks wait, and the hub sends them when the account is resumed.",
+        "Speak with the operator of this hub. The same key works again as soon as the account is resumed.",
+    )
     NOT_FOUND = ProblemKind(
         "not_found", HTTPStatus.NOT_FOUND, "No object has this id, or it is not yours",
         "No object has this id, or it belongs to another retailer, or one of key and object belongs to the "

@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from standardwebhooks import Webhook
 
 from gateway.domain.frozen import Frozen
-from gateway.hub.database.tables import UNSENT_CHALLENGE, attempts, endpoints, events, messages
+from gateway.hub.database.tables import UNSENT_CHALLENGE, attempts, endpoints, events, messages, retailers
 from gateway.hub.deliveries.events import EventType, emit, lock_retailer
 from gateway.hub.http.operation import HubTransaction
 from gateway.hub.webhooks import retry
@@ -43,6 +43,7 @@ _SWEEP_BATCH_ROWS = 1000
 _SECRET_BYTES = 32  # the specification asks for 24 to 64
 # until its endpoint is verified, only the challenge
 _IS_SENDABLE = or_(endpoints.c.challenge.is_(None), endpoints.c.challenge == messages.c.id)
+_IS_PAUSED = endpoints.c.retailer.in_(select(retailers.c.id).where(retailers.c.suspended.is_not(None)))
 
 
 class QueueLane(StrEnum):
@@ -125,7 +126,7 @@ async def free_all_leases(tx: AsyncConnection, now: datetime) -> None:
 async def is_any_due(tx: AsyncConnection, now: datetime) -> bool:
     """Return whether any message is due."""
     both = messages.join(endpoints, endpoints.c.id == messages.c.endpoint)
-    due = select(messages.c.id).select_from(both).where(messages.c.due <= now, _IS_SENDABLE).limit(1)
+    due = select(messages.c.id).select_from(both).where(messages.c.due <= now, _IS_SENDABLE, ~_IS_PAUSED).limit(1)
     return await tx.scalar(due) is not None
 
 
@@ -141,7 +142,7 @@ async def lease_endpoints(
         if most <= 0:
             continue
         due = exists().where(messages.c.endpoint == endpoints.c.id, messages.c.due <= now, _IS_SENDABLE)
-        free = and_(endpoints.c.enabled, endpoints.c.leased <= now, due, _IS_IN_LANE[lane])
+        free = and_(endpoints.c.enabled, endpoints.c.leased <= now, due, _IS_IN_LANE[lane], ~_IS_PAUSED)
         waiting = select(endpoints.c.id, endpoints.c.retailer).where(free).order_by(endpoints.c.leased, endpoints.c.id)
         candidates = waiting.limit(_MAX_CANDIDATES).with_for_update(key_share=True, skip_locked=True)
         rows = (await tx.execute(candidates)).all()
@@ -161,7 +162,7 @@ async def lease_endpoints(
 async def due_messages(hub: HubTransaction, lease: EndpointLease, *, limit: int) -> list[QueuedMessage]:
     """Return its due messages by `seq`: none if the lease is lost or nothing is due, which ends the turn."""
     tx, now = hub.tx, hub.now
-    mine = and_(endpoints.c.id == lease.endpoint, endpoints.c.leased == lease.until, endpoints.c.enabled)
+    mine = and_(endpoints.c.id == lease.endpoint, endpoints.c.leased == lease.until, endpoints.c.enabled, ~_IS_PAUSED)
     endpoint = (await tx.execute(select(endpoints).where(mine).with_for_update(key_share=True))).one_or_none()
     if endpoint is None:
         return []
@@ -299,6 +300,14 @@ async def drop_waiting(tx: AsyncConnection, endpoint: str) -> None:
     """Give up the waiting messages."""
     waiting = and_(messages.c.endpoint == endpoint, messages.c.due.is_not(None))
     await tx.execute(update(messages).where(waiting).values(state="given_up", due=None))
+
+
+async def resume_waiting(tx: AsyncConnection, retailer: str, now: datetime) -> None:
+    """Make a retailer's waiting messages due now, as if they were new: the time of a pause counts against none."""
+    mine = select(endpoints.c.id).where(endpoints.c.retailer == retailer)
+    waiting = and_(messages.c.endpoint.in_(mine), messages.c.due.is_not(None))
+    await tx.execute(update(messages).where(waiting).values(begun=now, due=now, tries=0))
+    await tx.execute(update(endpoints).where(endpoints.c.retailer == retailer).values(failing=None))
 
 
 async def count_waiting(tx: AsyncConnection) -> int:

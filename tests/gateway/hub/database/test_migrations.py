@@ -244,5 +244,7 @@ async def test_a_column_that_is_gone_is_a_true_500_and_readyz_fails_until_it_is_
             assert await write() == 201
 
 
-def test_each_version_since_the_first_has_one_step() -> None:
-    assert [step.version for step in MIGRATION_STEPS] == list(range(2, SCHEMA_VERSION + 1))
+def test_the_steps_rise_up_to_the_version_that_a_new_database_gets() -> None:
+    versions = [step.version for step in MIGRATION_STEPS]
+    assert versions == sorted(set(versions))
+    assert (versions[0], versions[-1]) == (2, SCHEMA_VERSION)

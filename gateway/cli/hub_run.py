@@ -1,0 +1,81 @@
+"""`perron hub`: runs a hub; its subcommands are what an operator does with one that runs."""
+
+import asyncio
+import errno
+from pathlib import Path
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from gateway.cli import hub_operation
+from gateway.cli.failure import Failure, error_text, failure_on
+from gateway.cli.hub_store import DEFAULT_CONFIG, HubConfig, hub_failures, load_file
+from gateway.cli.lines import quoted_path
+from gateway.cli.log_format import configure_log
+from gateway.cli.options import CommandGroup, cli, command_epilog, print_line
+from gateway.hub.process import HubProcess
+from gateway.mqtt.tls import check_files
+from gateway.protocol.ed25519 import KeyUnusable
+from gateway.system.config_section import ConfigError
+from gateway.system.port_holder import port_holder
+
+group = CommandGroup(name="hub")
+cli.add_typer(group)
+for part in (hub_operation.retailers, hub_operation.keys, hub_operation.brands, hub_operation.homes):
+    group.add_typer(part)
+
+
+@group.callback(
+    invoke_without_command=True,
+    epilog=command_epilog(
+        "perron hub", "perron hub --config /etc/perron-hub/hub.yaml", "perron hub retailer list",
+        "perron hub retailer suspend ret-...",
+    ),
+)  # fmt: skip
+def hub(context: typer.Context, *, config: HubConfig = DEFAULT_CONFIG) -> None:
+    """Run a hub until it is told to end; with a command, operate one: its retailers, keys, brands and homes.
+
+    A hub is one URL for retailers, owners and couriers of many boxes. It keeps what was asked and what the boxes
+    answered, and rings at their doors. It decides nothing: a box believes what a brand or its own household has signed.
+    docs/operator/hub.md tells how it is set up. A command changes a running hub at once, by its database.
+    """
+    if context.invoked_subcommand is not None:
+        if config != DEFAULT_CONFIG:
+            context.default_map = _defaults(context.command, config)
+        return
+    run_hub(config)
+
+
+def _defaults(command: object, config: Path) -> dict[str, Any]:
+    """Return what makes this file the default of every subcommand's --config."""
+    if isinstance(command, TyperGroup):
+        return {name: _defaults(below, config) for name, below in command.commands.items()}
+    return {"config": str(config)}
+
+
+def run_hub(config: Path) -> None:
+    """Run the hub of this file until it is told to end."""
+    configure_log()
+    file = load_file(config)
+    with (
+        hub_failures(config),
+        failure_on(KeyUnusable, "{why}", f"The hub's own key is in the folder that {config} names."),
+        failure_on(ConfigError, "{why}", f"Correct {config}."),
+    ):
+        try:
+            if not file.lines:
+                print_line("No `broker` in it: only simulated homes are reached.")
+            elif file.broker is not None:
+                password = file.broker.password_file
+                if password is not None and not password.exists():
+                    write = f"`perron hub-config --config {quoted_path(config)}`"
+                    todo = f"Write it with {write}, or correct broker.password_file."
+                    raise Failure(f"{password} is not there: the hub's password at its broker.", todo)
+                check_files(file.broker)
+            asyncio.run(HubProcess(file).run())
+        except OSError as error:
+            why, listen = error_text(error), file.listen
+            if error.errno == errno.EADDRINUSE:
+                why = f"{port_holder(listen.port)} listens at {listen.host}:{listen.port} already"
+            raise Failure(f"The hub cannot be served ({why}).", f"Correct `listen` in {config}.") from error
