@@ -226,4 +226,6 @@ class HubProcess:
                 work["shares"] = partial(shares.run, line)
         if self._robot is not None:
             work["sandbox"] = self._robot.run
+        if self.site.certificate is not None:
+            work["certificate"] = self.site.certificate.run
         return work

@@ -1,7 +1,6 @@
 """Serves the hub's one address: the API, its manual, and what monitoring reads."""
 
 import asyncio
-import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from ipaddress import ip_address, ip_network
 
@@ -23,9 +22,9 @@ from gateway.hub.http.request_record import (
     log_request,
     record_request,
 )
+from gateway.hub.http.tls import ServerCertificate
 from gateway.hub.manual.pages import Manual
 from gateway.hub.worker import WorkerContext
-from gateway.system.config_section import load_key_pair
 from gateway.system.http_limits import limit_requests
 from gateway.system.http_log import http_logger
 
@@ -78,6 +77,7 @@ class HubSite:
         app.on_shutdown.append(streams.end)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0, logger=http_logger())
         self._server: asyncio.Server | None = None
+        self.certificate: ServerCertificate | None = None
         self.port = file.listen.port
 
     @web.middleware
@@ -103,8 +103,8 @@ class HubSite:
         """Begin to serve; then `port` is the real one. ConfigError or OSError says what cannot be used."""
         listen, tls = self._file.listen, None
         if listen.certificate is not None and listen.key is not None:
-            tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-            load_key_pair(tls, listen.certificate, listen.key, section="listen")
+            self.certificate = ServerCertificate(listen.certificate, listen.key, now=self._context.now)
+            tls = self.certificate.context
         await self._runner.setup()
         served = self._runner.server
         assert served is not None  # noqa: S101 - it was just set up
