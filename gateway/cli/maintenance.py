@@ -25,6 +25,7 @@ from gateway.storage.models import DatabaseRefused, StoreFailed
 from gateway.system.clock import read_clock
 from gateway.system.dates import utc_text
 from gateway.system.i18n import SOURCE
+from gateway.system.listed_archive import InvalidBackup
 from gateway.web.auth.accounts import name_key
 from gateway.web.auth.tokens import claim_code_digest, new_claim_code
 
@@ -143,7 +144,7 @@ def _undo_prepare(file: Path) -> None:
 def _read_listing(archive: Path) -> BackupListing:
     with (
         failure_on(OSError, f"{archive} cannot be read: {{why}}.", "Name a file that `perron backup` wrote."),
-        failure_on(restoration.InvalidBackup, "{why}. Nothing was touched.", "Take another backup."),
+        failure_on(InvalidBackup, "{why}. Nothing was touched.", "Take another backup."),
     ):
         return restoration.read_backup(archive)
 
@@ -162,7 +163,7 @@ def _unpack(archive: Path, home: Home) -> None:
     folder = home.storage.folder
     with (
         failure_on(
-            (OSError, restoration.InvalidBackup),
+            (OSError, InvalidBackup),
             f"{folder} is restored by half: {{why}}. No gateway begins there.",
             "Mend that, then restore again: it begins anew.",
             ExitCode.NO_ANSWER,

@@ -64,9 +64,9 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a backup that was changed is put back",
-        file="gateway/runtime/maintenance/restore.py",
-        old="        if named.get(name) != found.get(name):\n",
-        new="        if name not in named:\n",
+        file="gateway/system/listed_archive.py",
+        old="        if listed.get(name) != files.get(name):\n",
+        new="        if name not in listed:\n",
         tests=(f"{BACKUP}::test_a_backup_that_was_hurt_is_known_before_anything_is_touched",),
     ),
     Mutant(

@@ -19,8 +19,9 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from gateway.config.loader import restore_mark
 from gateway.protocol.signed_document import Hash
-from gateway.runtime.maintenance.backup import MAX_HOUSE_FILE_BYTES, NAME_PATTERN
+from gateway.runtime.maintenance.backup import MAX_HOUSE_FILE_BYTES
 from gateway.system.atomic_file import read_regular, sync_folder, write_whole
+from gateway.system.listed_archive import NAME_PATTERN
 
 MAX_LIST_BYTES = 2**24  # bytes of the list: some hundred thousand files
 

@@ -8,20 +8,14 @@ The store in it is a copy in which nothing opens (`storage/snapshot.py`). The ba
 running visits, the key of links and the recovery codes, which are made again.
 """
 
-import os
-import re
 import stat
-import tarfile
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
-from hashlib import sha256
-from io import BytesIO
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import IO, Annotated, Literal
+from typing import Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, Field
 
 from gateway.config.home import Home
 from gateway.config.loader import named_paths
@@ -30,10 +24,11 @@ from gateway.domain.now import Now
 from gateway.evidence.checkpoint import sign_checkpoint
 from gateway.evidence.manifest import VISITS_FOLDER
 from gateway.protocol.keys import LINK_KEY_FILE, BoxKey
-from gateway.protocol.signed_document import Hash, Id, SignedDocument
+from gateway.protocol.signed_document import Id, SignedDocument
 from gateway.runtime.maintenance import factory_reset
 from gateway.storage.snapshot import SnapshotContents, write_snapshot
-from gateway.system.atomic_file import open_regular, read_regular, sync_folder, write_whole
+from gateway.system.atomic_file import read_regular, write_whole
+from gateway.system.listed_archive import NAME_PATTERN, BackupFile, new_archive
 from gateway.system.regular_file import NotRegularFile
 
 STORE_FILE, LISTING_FILE, LAST_CHECKPOINT_FILE = "perron.sqlite3", "listing.json", "last-checkpoint.json"
@@ -41,7 +36,6 @@ LAST_BACKUP_FILE = "last-backup.json"  # in the storage folder: the time of the 
 HOUSE_PREFIX = "house/"  # the house file and the files that it names, by path relative to it
 HOUSE_FILE = "house/home.yaml"
 KEY_FOLDER = "key"
-CHUNK_BYTES = 2**18  # bytes read at once
 MAX_HOUSE_FILE_BYTES = 2**20  # bytes: no file of a house is larger
 
 EXCLUDED_NAMES = frozenset({
@@ -54,20 +48,6 @@ EXCLUDED_NAMES = frozenset({
     "proposals",  # undecided proposals, with cameras' accounts: they are proposed again
 })  # fmt: skip
 """Files of a box that a backup does not contain."""
-
-_NAME_PART = r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}"
-NAME_PATTERN = re.compile(rf"{_NAME_PART}(/{_NAME_PART}){{0,8}}")
-"""A relative name that cannot leave the folder where it is unpacked."""
-
-
-class BackupFile(BaseModel):
-    """One file of a backup."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: Annotated[str, StringConstraints(pattern=rf"^{NAME_PATTERN.pattern}$")]
-    size: int = Field(ge=0)
-    sha256: Hash
 
 
 class BackupListing(SignedDocument):
@@ -100,36 +80,24 @@ def make_backup(home: Home, file: Path, target: Path, now: Now, *, films: bool) 
         StoreFailed, DatabaseRefused, KeyUnusable, OSError: something cannot be read or written.
     """
     folder = home.storage.folder
-    if os.path.lexists(target):
-        raise FileExistsError(f"{target} exists: a backup is never written over another file")
     key = BoxKey.load(folder / KEY_FOLDER)
-    with TemporaryDirectory(dir=target.parent, prefix=".perron-backup-") as temporary:
-        whole, store = Path(temporary) / "whole.tar", Path(temporary) / STORE_FILE
+    with new_archive(target, int(now.utc.timestamp())) as (packed, temporary):
+        store = temporary / STORE_FILE
         copied = write_snapshot(folder / STORE_FILE, store, now)
         hashes = {clip.path: clip.sha256 for clip in copied.clips}
         house, outside = _house_files(home, file)
-        with (
-            open(whole, "xb", opener=open_private) as out,
-            tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as tar,
-        ):
-            packed = _ArchiveWriter(tar, now)
-            packed.file(STORE_FILE, store)
-            packed.small(LAST_CHECKPOINT_FILE, sign_checkpoint(copied.head, box=home.box, now=now, key=key).to_json())
-            for name, path in (*_own_files(folder), *house, *(_film_files(folder, copied.running) if films else ())):
-                with suppress(FileNotFoundError, NotRegularFile):  # erased meanwhile
-                    packed.file(name, path)
-            changed = (item.name for item in packed.items if hashes.get(item.name, item.sha256) != item.sha256)
-            damaged = tuple(sorted(changed))
-            listing = BackupListing(
-                box=home.box, at=now.utc, clock_trusted=now.trusted, seq=copied.head.seq, films=films,
-                files=tuple(packed.items),
-            ).signed(key)  # fmt: skip
-            packed.small(LISTING_FILE, listing.to_json())
-            tar.close()
-            out.flush()
-            os.fsync(out.fileno())
-        whole.rename(target)
-        sync_folder(target.parent)
+        packed.file(STORE_FILE, store)
+        packed.small(LAST_CHECKPOINT_FILE, sign_checkpoint(copied.head, box=home.box, now=now, key=key).to_json())
+        for name, path in (*_own_files(folder), *house, *(_film_files(folder, copied.running) if films else ())):
+            with suppress(FileNotFoundError, NotRegularFile):  # erased meanwhile
+                packed.file(name, path)
+        changed = (item.name for item in packed.items if hashes.get(item.name, item.sha256) != item.sha256)
+        damaged = tuple(sorted(changed))
+        listing = BackupListing(
+            box=home.box, at=now.utc, clock_trusted=now.trusted, seq=copied.head.seq, films=films,
+            files=tuple(packed.items),
+        ).signed(key)  # fmt: skip
+        packed.small(LISTING_FILE, listing.to_json())
     with suppress(OSError):  # the pages then show an older one
         write_whole(folder / LAST_BACKUP_FILE, _LastBackup(at=now.utc).model_dump_json().encode())
     open_to_others = stat.S_IMODE(target.stat().st_mode) & 0o077 != 0
@@ -146,50 +114,6 @@ def last_backup_at(folder: Path) -> datetime | None:
 
 class _LastBackup(BaseModel):
     at: AwareDatetime
-
-
-class _ArchiveWriter:
-    def __init__(self, tar: tarfile.TarFile, now: Now) -> None:
-        self._tar, self._at = tar, int(now.utc.timestamp())
-        self.items: list[BackupFile] = []
-
-    def file(self, name: str, path: Path) -> None:
-        """Add a file as it is on the disk."""
-        with open_regular(path) as file:
-            self._add(name, os.fstat(file.fileno()).st_size, HashingReader(file))
-
-    def small(self, name: str, data: bytes) -> None:
-        """Add bytes from memory."""
-        self._add(name, len(data), HashingReader(BytesIO(data)))
-
-    def _add(self, name: str, size: int, source: "HashingReader") -> None:
-        info = tarfile.TarInfo(name)
-        info.size, info.mode, info.mtime = size, 0o600, self._at
-        self._tar.addfile(info, source)
-        self.items.append(BackupFile(name=name, size=size, sha256=source.digest))
-
-
-class HashingReader:
-    """Wraps a file and hashes its bytes as they are read."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file, self._sha = file, sha256()
-
-    def read(self, size: int = -1) -> bytes:
-        """Read at most so many bytes."""
-        data = self._file.read(size)
-        self._sha.update(data)
-        return data
-
-    @property
-    def digest(self) -> str:
-        """Return the digest of what was read so far."""
-        return self._sha.hexdigest()
-
-
-def open_private(path: str, flags: int) -> int:
-    """Open a file that only the box's user can read; an opener for `open`."""
-    return os.open(path, flags, 0o600)
 
 
 def _own_files(folder: Path) -> Iterator[tuple[str, Path]]:

@@ -26,8 +26,9 @@ from gateway.protocol.enrolment import (
 from gateway.protocol.key_succession import KeySuccession
 from gateway.protocol.keys import BoxKey
 from gateway.protocol.signed_document import PLACEHOLDER_SIGNATURE
-from gateway.runtime.maintenance.backup import BackupFile, BackupListing
+from gateway.runtime.maintenance.backup import BackupListing
 from gateway.runtime.notifications.action_links import LinkPurpose, derive_nonce, sign_link
+from gateway.system.listed_archive import BackupFile
 from tests.gateway.protocol.golden import AT
 
 MORE_FILE = Path(__file__).with_name("golden_more.json")

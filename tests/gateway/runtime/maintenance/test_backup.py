@@ -32,6 +32,7 @@ from gateway.runtime.maintenance.backup import EXCLUDED_NAMES, make_backup
 from gateway.runtime.maintenance.instance_lock import FolderInUse, lock_folder
 from gateway.storage.store import Store
 from gateway.system.clock import machine_time
+from gateway.system.listed_archive import InvalidBackup
 from gateway.system.mqtt_settings import BrokerTls
 from tests.forkserver import run_python
 from tests.gateway.domain.delivery.shop import NOW
@@ -231,7 +232,7 @@ def test_a_hole_of_terabytes_in_a_backup_is_refused_before_it_is_read(tmp_path: 
                         "GNU.sparse.realsize": str(2**50 + 1)}  # fmt: skip
     with tarfile.open(archive, "w", format=tarfile.PAX_FORMAT) as tar:
         tar.addfile(hole, BytesIO(data))
-    with pytest.raises(restore.InvalidBackup, match="holds what no backup holds"):
+    with pytest.raises(InvalidBackup, match="holds what no backup holds"):
         restore.read_backup(archive)
 
 
