@@ -58,7 +58,7 @@ MUTANTS: tuple[Mutant, ...] = (
         name="the older certificate counts on after the new one was confirmed",
         file="gateway/hub/api/homes.py",
         old=(
-            "        await call.tx.execute(others.values(ended=call.now))\n"
+            "        await end_certificates(call.tx, body.home, call.now, certificates.c.serial != body.serial)\n"
             "        first = update(certificates).filter_by(serial=body.serial, used=None)\n"
         ),
         new="        first = update(certificates).filter_by(serial=body.serial, used=None)\n",

@@ -284,7 +284,7 @@ async def test_nothing_half_has_the_backups_name(
     def full(_descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("gateway.runtime.maintenance.backup.os.fsync", full)
+    monkeypatch.setattr("gateway.system.listed_archive.os.fsync", full)
     before = in_it(tmp_path)
     with pytest.raises(Failure, match="No space left"):
         backup(tmp_path / "backup.tar", tmp_path / "home.yaml")
