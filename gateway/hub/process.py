@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from gateway.hub.api import (
     api_keys,
+    batches,
     brand_facts,
     brands,
     carriers,
@@ -59,7 +60,8 @@ from gateway.system.shutdown import until_stopped
 
 OPERATIONS = (
     *api_keys.API_KEYS, *brands.BRANDS, *connections.CONNECTIONS, *brand_facts.BRAND_FACTS, *deliveries.DELIVERIES,
-    *events.EVENTS, *events.HUB, *carriers.CARRIERS, *webhook_endpoints.WEBHOOK_ENDPOINTS, *household.HOUSEHOLD,
+    *batches.BATCHES, *events.EVENTS, *events.HUB, *carriers.CARRIERS, *webhook_endpoints.WEBHOOK_ENDPOINTS,
+    *household.HOUSEHOLD,
 )  # fmt: skip
 """All of the API, in the order of its document."""
 

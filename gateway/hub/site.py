@@ -51,12 +51,13 @@ class HubSite:
         extra: Sequence[web.AbstractRouteDef],
     ) -> None:
         self._file, self._context, self._readiness = file, context, ready
+        rate_limits = ApiRateLimits(file.limits, wall=lambda: context.now().timestamp())
         self.dispatcher = ApiDispatcher(
-            operations, context, rate_limits=ApiRateLimits(file.limits, wall=lambda: context.now().timestamp()),
-            behind_proxy=file.listen.behind_proxy,
-            request_context=lambda tx, now, requester: RequestContext(
+            operations, context, rate_limits=rate_limits, behind_proxy=file.listen.behind_proxy,
+            request_context=lambda tx, now, requester, operation: RequestContext(
                 tx=tx, now=now, requester=requester, request_id=current_request().id, url=file.url,
                 signer=context.signer, follow_events=streams.follow, ask_home=ask_home,
+                take_items=lambda items: rate_limits.take_items(requester, operation, items),
                 destination_policy=file.webhooks.allowed,
             ),
         )  # fmt: skip

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 from sqlalchemy import insert, select, update
 
-from gateway.domain.delivery.promise import Instant
+from gateway.domain.delivery.promise import Instant, Name
 from gateway.hub.api.rows import count_owned, find_owned, owned_by
 from gateway.hub.database.revocations import RevocationKind, record_revocation
 from gateway.hub.database.store import new_id, new_secret
@@ -23,20 +23,30 @@ KeyId = Annotated[str, StringConstraints(pattern=r"^key-[a-z2-7]{26}$")]
 API_KEYS = OperationGroup("API keys")
 
 
+Right = Literal["full", "read", "carrier"]
+
+
 class NewKey(Model):
-    """An API key to make. A key of the sandbox never reaches a real home."""
+    """An API key to make. A key of the sandbox never reaches a real home.
+
+    `right`: `full` may do everything, `read` changes nothing. `carrier` is for a carrier's own systems, and needs
+    `carrier`, the name that stands in your deliveries: the key lists and reads your deliveries of that carrier, says
+    when its courier arrives, asks for more time and makes the courier's code. Everything else it is refused.
+    """
 
     label: Label
-    right: Literal["full", "read"] = "full"
+    right: Right = "full"
+    carrier: Name | None = None
     expires: Instant | None = None
 
 
 class ApiKey(Model):
-    """An API key, without its secret."""
+    """An API key, without its secret. `carrier`: of a key with that right, the carrier whose deliveries it sees."""
 
     id: KeyId
     label: str
-    right: Literal["full", "read"]
+    right: Right
+    carrier: str | None
     sandbox: bool
     created: datetime
     expires: datetime | None
@@ -64,10 +74,13 @@ async def create(call: RequestContext, body: NewKey) -> Response[MadeKey]:
         raise ApiProblem(Code.CONFLICT, "`expires` is over already.")
     if await count_owned(call, api_keys, api_keys.c.revoked.is_(None)) >= MAX_API_KEYS:
         raise ApiProblem(Code.CONFLICT, f"A retailer has at most {MAX_API_KEYS} keys: revoke one first.")
+    if (body.carrier is not None) is not (body.right == "carrier"):
+        reason = "A key with the right `carrier` names its carrier, and no other key names one."
+        raise ApiProblem.at("/carrier", "carrier_and_right", reason, detail=reason)
     secret, id_ = new_secret(), new_id("key")
     key = MadeKey(
-        id=id_, label=body.label, right=body.right, sandbox=call.caller.sandbox, created=call.now,
-        expires=body.expires, token=f"{id_}_{secret}",
+        id=id_, label=body.label, right=body.right, carrier=body.carrier, sandbox=call.caller.sandbox,
+        created=call.now, expires=body.expires, token=f"{id_}_{secret}",
     )  # fmt: skip
     row = {**key.model_dump(exclude={"token"}), "retailer": call.caller.retailer, "sha256": secret_digest(secret)}
     await call.tx.execute(insert(api_keys).values(row))

@@ -5,6 +5,7 @@ support code. The home decides, never the hub.
 """
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -223,16 +224,32 @@ async def end(call: RequestContext, connection: ConnectionId, body: Ending) -> C
 async def read_availability(call: RequestContext, connection: ConnectionId, query: AvailabilityQuery) -> Availability:
     """Ask whether a home can take a delivery."""
     row = await find_owned(call, connections, connection)
-    if not query.start < query.end <= query.start + availability.MAX_WINDOW:
-        reason = "`end` lies after `start`, at most 7 days."
-        raise ApiProblem.at("end", "window", reason, where="query", detail=reason)
-    terms = connection_store.terms_of(row) if connection_store.state_of(row, call.now) == "granted" else None
     report = await call.tx.scalar(select(homes.c.said).where(homes.c.id == row.home, homes.c.revoked.is_(None)))
+    return availability_of(row, report, query.start, query.end, query.entrance, now=call.now, where="query")
+
+
+def availability_of(  # noqa: PLR0913 - the question and the known facts
+    row: Row[Any],
+    report: Mapping[str, Any] | None,
+    start: datetime,
+    end: datetime,
+    entrance: str | None,
+    *,
+    now: datetime,
+    where: Literal["query", "body"],
+) -> Availability:
+    """Return whether a connection's home takes a delivery in this time; `report`: what the home said of itself.
+
+    Raises an `ApiProblem` about the `end` in this part of the request if the time is too long.
+    """
+    if not start < end <= start + availability.MAX_WINDOW:
+        reason = "`end` lies after `start`, at most 7 days."
+        raise ApiProblem.at("end" if where == "query" else "/end", "window", reason, where=where, detail=reason)
+    terms = connection_store.terms_of(row) if connection_store.state_of(row, now) == "granted" else None
     result = availability.check_availability(
-        None if report is None else terms, query.start, query.end, query.entrance,
-        zone=availability.zone_of(report or {}), now=call.now,
-    )  # fmt: skip
-    windows = tuple(Span(start=start, end=end) for start, end in result.windows)
+        None if report is None else terms, start, end, entrance, zone=availability.zone_of(report or {}), now=now
+    )
+    windows = tuple(Span(start=begin, end=until) for begin, until in result.windows)
     return Availability(possible=result.why is None, why=result.why, windows=windows)
 
 

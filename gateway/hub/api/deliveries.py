@@ -159,8 +159,9 @@ async def cancel(call: RequestContext, delivery_id: models.DeliveryId, body: mod
 
 
 @DELIVERIES.add(
-    "POST", f"{_ITEM_PATH}/more_time", "askMoreTime", refuses=_REQUEST_CODES | {Code.TOO_LATE, Code.STALE_VERSION}
-)
+    "POST", f"{_ITEM_PATH}/more_time", "askMoreTime", carriers=True,
+    refuses=_REQUEST_CODES | {Code.TOO_LATE, Code.STALE_VERSION},
+)  # fmt: skip
 async def ask_more_time(
     call: RequestContext, delivery_id: models.DeliveryId, body: models.LateCourier
 ) -> models.Delivery:
@@ -185,7 +186,7 @@ async def ask_more_time(
     return delivery_of(row)
 
 
-@DELIVERIES.add("GET", "/v1/deliveries", "listDeliveries")
+@DELIVERIES.add("GET", "/v1/deliveries", "listDeliveries", carriers=True)
 async def list_(call: RequestContext, query: models.DeliveryFilter) -> models.Deliveries:
     """List deliveries, newest first."""
     created, id_ = deliveries.c.created, deliveries.c.id
@@ -224,13 +225,13 @@ def _conditions(query: models.DeliveryFilter) -> list[ColumnElement[bool]]:
     return [condition(value) for value, condition in possible if value is not None]
 
 
-@DELIVERIES.add("GET", _ITEM_PATH, "readDelivery")
+@DELIVERIES.add("GET", _ITEM_PATH, "readDelivery", carriers=True)
 async def read(call: RequestContext, delivery_id: models.DeliveryId) -> models.Delivery:
     """Read one delivery."""
     return delivery_of(await find_delivery(call, delivery_id))
 
 
-@DELIVERIES.add("GET", f"{_ITEM_PATH}/timeline", "readTimeline")
+@DELIVERIES.add("GET", f"{_ITEM_PATH}/timeline", "readTimeline", carriers=True)
 async def timeline(call: RequestContext, delivery_id: models.DeliveryId, query: PageParameters) -> models.Timeline:
     """Read the states that a delivery went through."""
     row, about = await find_delivery(call, delivery_id), tables.events

@@ -27,7 +27,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.hub.api.idempotency import IdempotentRequest, store_response, stored_response
 from gateway.hub.api.openapi import document
 from gateway.hub.api.rate_limit import ApiRateLimits
-from gateway.hub.api.validation_errors import details_of
+from gateway.hub.api.validation_errors import problem_of
 from gateway.hub.http.authentication import authenticate_browser, authenticate_caller, unenrolment_notice
 from gateway.hub.http.client_address import client_address
 from gateway.hub.http.operation import ApiAccess, ApiCaller, ApiOperation, RequestContext, Requester, Response
@@ -69,7 +69,7 @@ class ApiDispatcher:
     operations: Sequence[ApiOperation]
     context: WorkerContext
     rate_limits: ApiRateLimits
-    request_context: Callable[[AsyncConnection, datetime, Requester], RequestContext]
+    request_context: Callable[[AsyncConnection, datetime, Requester, ApiOperation], RequestContext]
     behind_proxy: bool
 
     @cached_property
@@ -168,9 +168,9 @@ class ApiDispatcher:
             headers = {"WWW-Authenticate": 'Bearer realm="perron household"'}
             raise ApiProblem(Code.UNAUTHENTICATED, headers=headers, sealed=sealed)
         current_request().retailer = requester.retailer if isinstance(requester, ApiCaller) else None
-        may_write = not isinstance(requester, ApiCaller) or requester.right is ApiAccess.FULL
-        if operation.right is ApiAccess.FULL and not may_write:
-            raise ApiProblem(Code.FORBIDDEN, "This key may read only.")
+        refusal = operation.refusal_of(requester) if isinstance(requester, ApiCaller) else None
+        if refusal is not None:
+            raise ApiProblem(Code.FORBIDDEN, refusal)
         return requester
 
     def _address_of(self, request: web.Request) -> str:
@@ -187,7 +187,7 @@ class ApiDispatcher:
         now = self.context.now()
 
         async def run(tx: AsyncConnection) -> Response[BaseModel]:
-            answer = await operation.handler(self.request_context(tx, now, requester), **parts)
+            answer = await operation.handler(self.request_context(tx, now, requester, operation), **parts)
             return answer if isinstance(answer, Response) else Response(answer)
 
         if not operation.writes:
@@ -312,9 +312,7 @@ def _parse(where: ErrorLocation, validate: Callable[[], BaseModel]) -> BaseModel
     try:
         return validate()
     except ValidationError as error:
-        mistakes = error.errors(include_url=False, include_input=False)
-        details = [detail for mistake in mistakes for detail in details_of(mistake, where)]
-        raise ApiProblem(Code.INVALID, errors=details[:20]) from error
+        raise problem_of(error, where) from error
 
 
 def _http_response(operation: ApiOperation, response: AnyResponse, headers: Mapping[str, str]) -> web.Response:

@@ -2,6 +2,9 @@
 
 Responses carry the headers of draft-ietf-httpapi-ratelimit-headers-11. Each process counts for itself, so each hub of a
 cluster has its own limits.
+
+Each item of a batch counts. A batch is admitted as a whole while the retailer is within its limit, and its items are
+paid for afterwards: after 100 items at 20 a second the next request is admitted five seconds later.
 """
 
 import math
@@ -43,6 +46,7 @@ class SlidingWindows:
 
 ANONYMOUS_WINDOW_S = 10  # a page and its parts are requested at once, so requests are averaged
 MAX_KNOWN_KEYS = 10_000  # digests of credentials that were valid lately
+MAX_OWED_S = 3600.0  # seconds that the items of batches can take to be paid for; a longer time is a clock set back
 HOME_LIMIT_FACTOR = 3  # times the limit of one browser, for a whole home
 
 
@@ -52,6 +56,7 @@ class ApiRateLimits:
     def __init__(self, configured: Limits, *, wall: Callable[[], float]) -> None:
         self._windows = SlidingWindows(wall)
         self._valid_credentials: dict[bytes, None] = {}  # oldest first
+        self._paid_at: dict[tuple[str, str], float] = {}  # when the items of a retailer's batches are paid for
         self._read_limits: dict[str, limits.RateLimitItem] = {"reads": limits.RateLimitItemPerSecond(configured.reads)}
         self._write_limits: dict[str, limits.RateLimitItem] = {
             "writes": limits.RateLimitItemPerSecond(configured.writes),
@@ -83,17 +88,62 @@ class ApiRateLimits:
                 of_browser, of_home = self._browser_limits[kind]
                 await self._take({f"{kind}-of-home": of_home}, requester.home)
                 return await self._take({kind: of_browser}, f"{requester.home}/{requester.browser}")
-            case ApiCaller() if not operation.writes:
-                own = {"reads": requester.limits.reads}
-                return await self._take(_with_own(self._read_limits, own), requester.retailer)
             case ApiCaller():
-                items = self._sandbox_limits if requester.sandbox else self._write_limits
-                own = {"writes": requester.limits.writes, "writes-a-day": requester.limits.writes_a_day}
-                return await self._take(_with_own(items, own), requester.retailer)
+                items = self._limits_of(requester, operation)
+                self._refuse_unpaid(items, requester.retailer)
+                return await self._take(items, requester.retailer)
             case None if operation.writes:
                 return await self.take_for_address(address, "sandboxes" if operation.strict_limit else "strangers")
             case _:
                 return {}
+
+    async def take_items(self, requester: Requester, operation: ApiOperation, items: int) -> dict[str, str]:
+        """Count that many further items of an admitted request, and return the headers that tell the limits then.
+
+        A batch of more items than are left of the day's limit is refused whole, with an `ApiProblem`.
+        """
+        if not isinstance(requester, ApiCaller) or items <= 0:
+            return {}
+        second, *longer = self._limits_of(requester, operation).items()
+        headers = await self._take(dict(longer), requester.retailer, cost=items) if longer else {}
+        name, item = second
+        owed = (requester.retailer, name)
+        now = self._windows.wall()
+        self._paid_at = {whose: at for whose, at in self._paid_at.items() if at > now}
+        self._paid_at[owed] = max(now, self._paid_at.get(owed, now)) + items * item.get_expiry() / item.amount
+        policy, left = f'"{name}";q={item.amount};w={item.get_expiry()}', f'"{name}";r=0;t={self._unpaid_s(owed)}'
+        longer_headers = (headers.get("RateLimit-Policy"), headers.get("RateLimit"))
+        names = ("RateLimit-Policy", "RateLimit")
+        return {
+            header: first if rest is None else f"{first}, {rest}"
+            for header, first, rest in zip(names, (policy, left), longer_headers, strict=True)
+        }
+
+    def _limits_of(self, caller: ApiCaller, operation: ApiOperation) -> Mapping[str, limits.RateLimitItem]:
+        """Return the limits that an operation counts against, that of a second first."""
+        if not operation.writes:
+            return _with_own(self._read_limits, {"reads": caller.limits.reads})
+        items = self._sandbox_limits if caller.sandbox else self._write_limits
+        return _with_own(items, {"writes": caller.limits.writes, "writes-a-day": caller.limits.writes_a_day})
+
+    def _refuse_unpaid(self, items: Mapping[str, limits.RateLimitItem], whose: str) -> None:
+        name, item = next(iter(items.items()))
+        wait = self._unpaid_s((whose, name))
+        if wait:
+            headers = {
+                "RateLimit-Policy": f'"{name}";q={item.amount};w={item.get_expiry()}',
+                "RateLimit": f'"{name}";r=0;t={wait}', "Retry-After": str(wait),
+            }  # fmt: skip
+            detail = f"The items of your batch are counted until then: try again in {wait} s."
+            raise ApiProblem(Code.RATE_LIMITED, detail, headers=headers)
+
+    def _unpaid_s(self, owed: tuple[str, str]) -> int:
+        """Return the seconds until the items of a retailer's batches are paid for; a clock set back forgets them."""
+        left = self._paid_at.get(owed, 0.0) - self._windows.wall()
+        if left <= 0 or left > MAX_OWED_S:
+            self._paid_at.pop(owed, None)
+            return 0
+        return math.ceil(left)
 
     async def admit(self, address: str, authorization: str | None) -> None:
         """Count one request of an address, before anything else is done for it.
@@ -120,10 +170,10 @@ class ApiRateLimits:
             await self._take({f"{kind}-around": of_network}, network)
         return headers
 
-    async def _take(self, items: Mapping[str, limits.RateLimitItem], whose: str) -> dict[str, str]:
+    async def _take(self, items: Mapping[str, limits.RateLimitItem], whose: str, cost: int = 1) -> dict[str, str]:
         policies, left, wait, limiter = [], [], 0, self._windows.limiter
         for name, item in items.items():
-            granted = await limiter.hit(item, name, whose)
+            granted = await limiter.hit(item, name, whose, cost=cost)
             stats = await limiter.get_window_stats(item, name, whose)
             seconds = max(1, math.ceil(stats.reset_time - self._windows.wall()))
             policies.append(f'"{name}";q={item.amount};w={item.get_expiry()}')

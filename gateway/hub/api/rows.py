@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
-from sqlalchemy import ColumnElement, Row, Select, Table, and_, func, or_, select
+from sqlalchemy import ColumnElement, Row, Select, Table, and_, false, func, or_, select
 
+from gateway.hub.database.tables import deliveries
 from gateway.hub.http.operation import ApiCaller, ApiParameters, RequestContext
 from gateway.hub.http.problem import ApiProblem, Code
 from gateway.system.base64url import decode_base64url, encode_base64url
@@ -28,8 +29,14 @@ class PageParameters(ApiParameters):
 
 
 def owned_by(caller: ApiCaller, table: Table) -> ColumnElement[bool]:
-    """Return the condition that a row belongs to the caller's retailer, and to the sandbox if the caller does."""
-    return and_(table.c.retailer == caller.retailer, table.c.sandbox == caller.sandbox)
+    """Return the condition that a row belongs to the caller's retailer, and to the sandbox if the caller does.
+
+    Of a carrier's key only its deliveries are.
+    """
+    mine = and_(table.c.retailer == caller.retailer, table.c.sandbox == caller.sandbox)
+    if caller.carrier is None:
+        return mine
+    return and_(mine, table.c.promise["carrier"].as_string() == caller.carrier) if table is deliveries else false()
 
 
 async def find_owned(

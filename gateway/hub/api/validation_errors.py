@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import get_args
 
-from pydantic import StringConstraints
+from pydantic import StringConstraints, ValidationError
 from pydantic_core import ErrorDetails
 
 from gateway.domain.delivery.features import Word
@@ -14,7 +14,7 @@ from gateway.hub.api.connections import ReturnUrl
 from gateway.hub.api.delivery_models import ONE_OF, MetadataValue
 from gateway.hub.api.events import Types
 from gateway.hub.api.homes import BoxKey, Csr, Serial, Signature
-from gateway.hub.http.problem import Detail, ErrorLocation
+from gateway.hub.http.problem import ApiProblem, Code, Detail, ErrorLocation
 from gateway.protocol.box_hub import Envelope, Token
 from gateway.protocol.consent_request import CompactJws, Hours, Kid, Label, PublicX
 from gateway.system.destinations import URL_PATTERN
@@ -55,6 +55,13 @@ def pattern_meaning(pattern: str) -> str | None:
     """Return in words what text matches this pattern, or None if that is not known."""
     ours = _ID_PATTERN.fullmatch(pattern)
     return f"an id that the hub gave: {ours[1]}- and 26 letters and digits" if ours else MEANINGS.get(pattern)
+
+
+def problem_of(error: ValidationError, where: ErrorLocation) -> ApiProblem:
+    """Return the problem of a part of a request that is not valid, with its first 20 mistakes."""
+    mistakes = error.errors(include_url=False, include_input=False)
+    details = [detail for mistake in mistakes for detail in details_of(mistake, where)]
+    return ApiProblem(Code.INVALID, errors=details[:20])
 
 
 def details_of(error: ErrorDetails, where: ErrorLocation) -> Iterator[Detail]:

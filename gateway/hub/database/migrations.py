@@ -132,6 +132,18 @@ MIGRATION_STEPS: tuple[MigrationStep, ...] = (
         fill=fill_lookup,
     ),
     MigrationStep(
+        version=10,
+        columns={
+            "api_keys": {"carrier": "VARCHAR(80)"},
+            "deliveries": {
+                "on_the_way": "BIGINT",
+                "eta": "BIGINT",
+                "eta_sent": "BIGINT",
+                "arrivals": "INTEGER NOT NULL DEFAULT 0",
+            },
+        },
+    ),
+    MigrationStep(
         version=11,
         columns={
             "retailers": {

@@ -77,7 +77,8 @@ api_keys = sa.Table(
     sa.Column("retailer", sa.ForeignKey("retailers.id"), nullable=False, index=True),
     sa.Column("sha256", sa.LargeBinary(32), nullable=False),  # of the secret, which is shown once
     sa.Column("label", sa.String(80), nullable=False),
-    sa.Column("right", sa.String(8), nullable=False),  # full | read
+    sa.Column("right", sa.String(8), nullable=False),  # full | read | carrier
+    sa.Column("carrier", sa.String(80), nullable=True),  # of a carrier's own key: whose deliveries it sees
     sa.Column("sandbox", sa.Boolean, nullable=False),
     _instant_column("created"),
     _instant_column("expires", missing=True),
@@ -240,6 +241,10 @@ deliveries = sa.Table(
     sa.Column("custody", sa.String(24), nullable=True),  # who took it for the household
     sa.Column("moved_to", sa.String(64), nullable=True),  # the entrance to which the home moved it
     sa.Column("more_time", sa.String(24), nullable=True),  # of a late courier's question
+    _instant_column("on_the_way", missing=True),  # when its carrier said that it set out
+    _instant_column("eta", missing=True),  # when its carrier expects to be there
+    _instant_column("eta_sent", missing=True),  # the one that its home was sent last
+    sa.Column("arrivals", sa.Integer, nullable=False, default=0),  # messages about its arrival that its home was sent
     sa.Column("collected", sa.String(24), nullable=True),  # of an order with `collect`
     sa.Column("cold_chain", sa.JSON(none_as_null=True), nullable=True),  # how that of each item held
     sa.Column("cancel", sa.String(16), nullable=True),  # of a cancel: gateway.hub.deliveries.orders.CancelStatus
@@ -279,6 +284,15 @@ delivery_versions = sa.Table(
     sa.Column("token", sa.LargeBinary, nullable=True),  # as the brand signed it; None: the hub signs it when it is sent
     sa.Column("sha256", sa.String(64), nullable=True, index=True),  # of that token
     sa.Column("refused", sa.Boolean, nullable=False, default=False),  # by the home
+    _instant_column("created"),
+)  # fmt: skip
+
+# The pages for couriers: what one must know beside his code, which stands in the link's fragment only
+courier_pages = sa.Table(
+    "courier_pages", metadata,
+    sa.Column("sha256", sa.LargeBinary(32), primary_key=True),  # of the secret in the page's address
+    sa.Column("delivery", sa.ForeignKey("deliveries.id"), nullable=False, index=True),
+    sa.Column("courier_sha256", sa.String(64), nullable=False),  # of the code: the page ends with it
     _instant_column("created"),
 )  # fmt: skip
 

@@ -44,7 +44,10 @@ async def authenticate_caller(tx: AsyncConnection, authorization: str, now: date
     if row.suspended is not None:
         raise ApiProblem(Code.RETAILER_SUSPENDED)
     limits = RetailerLimits(writes=row.writes, reads=row.reads, writes_a_day=row.writes_a_day)
-    return ApiCaller(retailer=row.retailer, key=row.id, right=ApiAccess(row.right), sandbox=row.sandbox, limits=limits)
+    return ApiCaller(
+        retailer=row.retailer, key=row.id, right=ApiAccess(row.right), sandbox=row.sandbox, limits=limits,
+        carrier=row.carrier,
+    )  # fmt: skip
 
 
 async def authenticate_browser(

@@ -27,6 +27,7 @@ class ApiAccess(StrEnum):
 
     NONE = auto()  # everybody, without a key
     READ = auto()
+    CARRIER = auto()  # what one carrier needs for the retailer's deliveries that it brings, and nothing else
     FULL = auto()
     BROWSER = auto()  # a browser of a household, by a token that it signs itself; pages of other origins may ask this
 
@@ -49,13 +50,17 @@ class RetailerLimits(Frozen):
 
 
 class ApiCaller(Frozen):
-    """The caller of a valid API key. Homes and deliveries of the sandbox and real ones never mix."""
+    """The caller of a valid API key. Homes and deliveries of the sandbox and real ones never mix.
+
+    `carrier`: of a carrier's own key, which sees that carrier's deliveries and nothing else.
+    """
 
     retailer: str
     key: str
     right: ApiAccess
     sandbox: bool
     limits: RetailerLimits = RetailerLimits()
+    carrier: str | None = None
 
 
 class HouseholdBrowser(Frozen):
@@ -77,6 +82,8 @@ class WakeUps(Frozen):
 
 AskHome = Callable[[HouseholdBrowser, str], Awaitable[str]]  # gateway.hub.boxes.browser_relay.BrowserRelay.ask
 # gateway.hub.api.sse.SseStreams.follow: the caller, the number to begin after, the types (empty: all), the seconds
+# gateway.hub.api.rate_limit.ApiRateLimits.take_items: counts the items of a batch beyond the first
+TakeItems = Callable[[int], Awaitable[Mapping[str, str]]]
 FollowEvents = Callable[[ApiCaller, int, frozenset[str], float], AsyncGenerator[bytes, None]]
 
 
@@ -93,11 +100,13 @@ class RequestContext(HubTransaction):
     """What a handler needs beside the request; a handler that raises has changed nothing.
 
     The workers are woken after the commit. `destination_policy` says to which addresses webhooks may go. `request_id`
-    is the one in the answer's header `Request-Id`, in the log and in the events that the request causes.
+    is the one in the answer's header `Request-Id`, in the log and in the events that the request causes. `take_items`
+    counts a request's further items against the requester's limits, and returns the headers that tell them.
     """
 
     requester: Requester
     request_id: str
+    take_items: TakeItems
     follow_events: FollowEvents
     ask_home: AskHome
     destination_policy: DestinationPolicy
@@ -157,7 +166,8 @@ class ApiOperation(Frozen):
     `answer`: the model of a good response; None: no body. `statuses`: those of good responses, the usual one first.
     `refuses`: the codes that do not follow from the rest (a body can be malformed, a path unknown ...).
     `strict_limit`: the strict rate limit of an hour holds for callers without a key. `only_asks`: it changes nothing,
-    whatever its method. `optional_body`: a missing body counts as an empty object.
+    whatever its method. `optional_body`: a missing body counts as an empty object. `carriers`: a carrier's own key may
+    call it too, for that carrier's deliveries.
     """
 
     name: str
@@ -180,6 +190,15 @@ class ApiOperation(Frozen):
     max_body_bytes: int = 65_536
     strict_limit: bool = False
     only_asks: bool = False
+    carriers: bool = False
+
+    def refusal_of(self, caller: ApiCaller) -> str | None:
+        """Return why this key may not call the operation; None: it may."""
+        if caller.right is ApiAccess.CARRIER:
+            return None if self.carriers else "This key is a carrier's: it may do what a carrier needs, nothing else."
+        if self.right is ApiAccess.FULL and caller.right is not ApiAccess.FULL:
+            return "This key may read only."
+        return None
 
     @property
     def writes(self) -> bool:
@@ -199,7 +218,7 @@ class ApiOperation(Frozen):
         possible = {
             Code.UNAUTHENTICATED: needs_key,
             Code.RATE_LIMITED: needs_key or self.writes,
-            Code.FORBIDDEN: self.right is ApiAccess.FULL,
+            Code.FORBIDDEN: self.right is ApiAccess.FULL or (self.right is ApiAccess.READ and not self.carriers),
             Code.RETAILER_SUSPENDED: needs_key and self.right is not ApiAccess.BROWSER,
             Code.NOT_FOUND: self.path_model is not None,
             Code.INVALID: is_validated,

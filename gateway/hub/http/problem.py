@@ -67,7 +67,8 @@ class Code(StrEnum):
     )
     FORBIDDEN = ProblemKind(
         "forbidden", HTTPStatus.FORBIDDEN, "This API key may not do that",
-        "The API key is valid but does not have the right: a key with the right to read cannot change anything.",
+        "The API key is valid but does not have the right: a key with the right to read cannot change anything, and a "
+        "carrier's key does only what that carrier needs for its deliveries.",
         "Use a key whose `right` is `full`.",
     )
     RETAILER_SUSPENDED = ProblemKind(

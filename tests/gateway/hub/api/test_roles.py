@@ -20,7 +20,7 @@ from tests.hubs import hub_file, run_hub
 
 pytestmark = pytest.mark.slow
 
-ROLES = ("nobody", "revoked", "expired", "read", "full", "another", "sandbox", "browser")
+ROLES = ("nobody", "revoked", "expired", "read", "full", "carrier", "another", "sandbox", "browser")
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,8 @@ class Row:
     """How an operation is asked, and what each role is answered; who has no key that counts gets 401 everywhere.
 
     `path` and `body` may name what is there: {delivery}, {connection}, {event}, {key}, {endpoint}, {message}.
-    `strangers`: another retailer's key, and a key of the sandbox for what is real.
+    `carrier`: a key of the carrier of its deliveries. `strangers`: another retailer's
+    key, and a key of the sandbox for what is real.
     """
 
     path: str
@@ -37,6 +38,7 @@ class Row:
     strangers: int
     body: Mapping[str, Any] | None = None
     open: bool = False  # nobody needs a key
+    carrier: int = 403
     browser: int = 401  # of a household, whose token is no key
 
 
@@ -69,11 +71,14 @@ TABLE: Mapping[str, Row] = MappingProxyType({
     "createDelivery": Row("/v1/deliveries", 201, 403, 404, NEW),
     "changeDelivery": Row("/v1/deliveries/{delivery}", 200, 403, 404, {"delivery": {"place": "shed"}}),
     "cancelDelivery": Row("/v1/deliveries/{delivery}/cancel", 200, 403, 404, {}),
-    "askMoreTime": Row("/v1/deliveries/{delivery}/more_time", 409, 403, 404, {}),  # no home has answered it
-    "listDeliveries": Row("/v1/deliveries", 200, 200, 200),
-    "readDelivery": Row("/v1/deliveries/{delivery}", 200, 200, 404),
-    "readTimeline": Row("/v1/deliveries/{delivery}/timeline", 200, 200, 404),
+    # no home has answered it
+    "askMoreTime": Row("/v1/deliveries/{delivery}/more_time", 409, 403, 404, {}, carrier=409),
+    "listDeliveries": Row("/v1/deliveries", 200, 200, 200, carrier=200),
+    "readDelivery": Row("/v1/deliveries/{delivery}", 200, 200, 404, carrier=200),
+    "readTimeline": Row("/v1/deliveries/{delivery}/timeline", 200, 200, 404, carrier=200),
     "readProof": Row("/v1/deliveries/{ended}/proof", 200, 200, 404),
+    "createDeliveries": Row("/v1/delivery_batches", 200, 403, 200, {"items": [NEW]}),  # each item is refused alone
+    "readAvailabilities": Row("/v1/availability", 200, 200, 200, {"items": [{}]}),
     "listEvents": Row("/v1/events", 200, 200, 200),
     "followEvents": Row("/v1/events/stream?seconds=0", 200, 200, 200),
     "readEvent": Row("/v1/events/{event}", 200, 200, 404),
@@ -110,6 +115,8 @@ def expected(row: Row, role: str) -> int:
             return row.full
         case "browser":
             return row.browser
+        case "carrier":
+            return row.carrier if row.browser == 401 else 401
         case _:
             return row.strangers
 
@@ -158,6 +165,8 @@ def filled(body: object, there: Mapping[str, Any]) -> Any:  # noqa: ANN401 - JSO
     match body:
         case Mapping():
             return {name: filled(part, there) for name, part in body.items()}
+        case list():
+            return [filled(part, there) for part in body]
         case str() if body.startswith("{"):
             return there[body.strip("{}")]
         case _:
@@ -180,8 +189,9 @@ async def key(home: ConnectedHome, role: str) -> dict[str, str]:
                     await tx.execute(update(api_keys).where(mine).values(retailer=home.retailer.id))
             return other.headers
         case _:
-            right = "read" if role == "read" else "full"
-            _, made = await home.ask("POST", "/v1/api_keys", {"label": role, "right": right})
+            right = role if role in {"read", "carrier"} else "full"
+            carrier = "Chronopost" if role == "carrier" else None
+            _, made = await home.ask("POST", "/v1/api_keys", {"label": role, "right": right, "carrier": carrier})
             now = home.hub.hub.now()
             ended = {"revoked": {"revoked": now}, "expired": {"expires": now - timedelta(seconds=1)}}.get(role)
             if ended is not None:
