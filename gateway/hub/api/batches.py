@@ -169,10 +169,16 @@ async def _results(
             status, answer = await perform(item)
             facts: dict[str, Any] = {"status": int(status), "body": answer}
         except ApiProblem as problem:
-            facts = {"status": int(problem.code.kind.status), "problem": problem.document(call.url, path)}
+            facts = {
+                "status": int(problem.code.kind.status),
+                "problem": problem.document(call.url, path, call.request_id),
+            }
         except IntegrityError:
             concurrent = ApiProblem(Code.CONFLICT, "Another request did this at the same moment.")
-            facts = {"status": int(concurrent.code.kind.status), "problem": concurrent.document(call.url, path)}
+            facts = {
+                "status": int(concurrent.code.kind.status),
+                "problem": concurrent.document(call.url, path, call.request_id),
+            }
         results.append(model(index=index, **facts))
     return tuple(results)
 
