@@ -18,7 +18,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a carrier's key sees the deliveries of another carrier",
         file="gateway/hub/api/rows.py",
-        old='return and_(mine, table.c.promise["carrier"].as_string() == caller.carrier) if table is deliveries else false()',
+        old="return and_(mine, brought) if table is deliveries else false()",
         new="return mine if table is deliveries else false()",
         tests=(f"{_API}test_carrier_keys.py",),
     ),
@@ -32,8 +32,17 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="what a refused item of a batch wrote is kept",
         file="gateway/hub/database/savepoint.py",
-        old="await tx.execute(_UNDO)",
-        new="pass",
+        old="""
+    except undone_by:
+        await tx.execute(_UNDO)
+        await tx.execute(_KEEP)
+        raise
+""",
+        new="""
+    except undone_by:
+        await tx.execute(_KEEP)
+        raise
+""",
         tests=(f"{_API}test_batches.py",),
     ),
     Mutant(

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints
 from sqlalchemy import ColumnElement, Row, Select, Table, and_, false, func, or_, select
 
+from gateway.domain.delivery.carrier_names import carrier_id
 from gateway.hub.database.tables import deliveries
 from gateway.hub.http.operation import ApiCaller, ApiParameters, RequestContext
 from gateway.hub.http.problem import ApiProblem, Code
@@ -36,7 +37,8 @@ def owned_by(caller: ApiCaller, table: Table) -> ColumnElement[bool]:
     mine = and_(table.c.retailer == caller.retailer, table.c.sandbox == caller.sandbox)
     if caller.carrier is None:
         return mine
-    return and_(mine, table.c.promise["carrier"].as_string() == caller.carrier) if table is deliveries else false()
+    brought = deliveries.c.carrier_id == carrier_id(caller.carrier)
+    return and_(mine, brought) if table is deliveries else false()
 
 
 async def find_owned(

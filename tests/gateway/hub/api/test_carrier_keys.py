@@ -15,7 +15,7 @@ async def carrier_key(home: ConnectedHome, carrier: str = "DHL") -> ConnectedHom
 async def test_a_carrier_s_key_sees_the_retailer_s_deliveries_of_that_carrier_only(tmp_path: Path) -> None:
     async with run_hub(hub_file(tmp_path)) as hub:
         home = await connected_home(hub, state="pending")
-        ours, theirs = await home.announce(carrier="DHL"), await home.announce(carrier="UPS")
+        ours, theirs = await home.announce(carrier="dhl paket"), await home.announce(carrier="UPS")
         elsewhere = await (await connected_home(hub, state="pending")).announce(carrier="DHL")
         dhl = await carrier_key(home)
         _, listed = await dhl.ask("GET", "/v1/deliveries")

@@ -27,9 +27,9 @@ HOME = "home-1"
 SCHEMA_NAMES = """
 Answer ApiKey ApiKeys AskedTerms Attempt Authorities Availability AvailabilityBatch
 AvailabilityBatchResult AvailabilityItemResult AvailabilityQuestion BoxDescription Brand BrandFacts
-BrandKey BrandKeys BrandMessageState Brands BrokerAt CancelStatus Carrier Carriers Change-Input Change-
-Output ChangedDelivery Claiming Code CollectResult Confirming Connection Connections Deliveries Delivery
-DeliveryBatch DeliveryBatchResult DeliveryItemResult Detail Document DoorResult Ending Endpoint
+BrandKey BrandKeys BrandMessageState Brands BrokerAt CancelStatus Carrier Carriers Change-Input
+Change-Output ChangedDelivery Claiming Code CollectResult Confirming Connection Connections Deliveries
+Delivery DeliveryBatch DeliveryBatchResult DeliveryItemResult Detail Document DoorResult Ending Endpoint
 EndpointChange EndpointWithSecret Endpoints Event Events Evidence FoodProfile GivenTerms HubKey ItemLine
 ItemResult Joined JsonValue LabelRule LateCourier Leaving Line MadeConnection MadeKey Messages NewBrand
 NewBrandKey NewConnection NewDelivery NewEndpoint NewKey NewOrder NewPromise Ordered ParcelSize Renewed

@@ -83,6 +83,7 @@ TABLE: Mapping[str, Row] = MappingProxyType({
     "followEvents": Row("/v1/events/stream?seconds=0", 200, 200, 200),
     "readEvent": Row("/v1/events/{event}", 200, 200, 404),
     "readHubKey": Row("/v1/hub_key", 200, 200, 200, open=True),
+    "listCarriers": Row("/v1/carriers", 200, 200, 200, open=True),
     "createWebhookEndpoint": Row(HOOKS, 201, 403, 201, {"url": "https://shop.example/"}),  # one of their own
     "listWebhookEndpoints": Row(HOOKS, 200, 200, 200),
     "readWebhookEndpoint": Row(HOOKS + "/{endpoint}", 200, 200, 404),
