@@ -129,6 +129,8 @@ async def present_codes(home: Home, codes: tuple[str, ...], scanner: str, *, del
     """
     if any(not 1 <= len(code) <= MAX_CODE_CHARS for code in codes):
         raise Failure(f"A code has 1 to {MAX_CODE_CHARS} characters.", "Type what the barcode says.")
+    if any("\ud800" <= char <= "\udfff" for code in codes for char in code):  # Python's sign of bytes that are no text
+        raise Failure("A code is not text in UTF-8.", "Type what the barcode says.")
     if deliver and not control_socket(home).is_socket():
         raise Failure(f"No simulated house runs here ({control_socket(home)}): nobody can carry a parcel in.",
                       "Start it with `perron simulate`, or leave --deliver out.")  # fmt: skip
@@ -261,7 +263,7 @@ class _EntranceListener:
             if event["kind"] == "answer" and event["word"] != ScanAnswer.WAIT:
                 return self._report(event)
             if event["kind"] == "house":
-                print_line("The visit is over and the door stayed shut: somebody answered the bell.")
+                print_line("The visit is over without a go: somebody answered the bell, or the box was restarted.")
                 return ScanAnswer.NO
             if event["kind"] == "message":
                 needs_yes = event["about"] == Notification.ASKS_FOR_YES

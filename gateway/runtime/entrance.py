@@ -66,6 +66,8 @@ PLACE_ANSWER_S = 15.0  # seconds for its answer, also by the maker's cloud
 
 AWAITED_EVENTS = (e.PreflightDue, e.OwnerAcknowledged)  # the store changes more by them than the entrance's state
 MAX_UNSTORED_STEPS = 8  # decisions without commands that wait for the disk: with more of them the next event waits
+# What became of a visit. While the disk takes nothing no other visit begins, so these commands are few.
+_RESULTS = (c.ConsumeOpening, c.ReleaseOpening, c.ReportParcelResult, c.ReportDoorResult, c.SealProof)
 
 
 CommitOutcome: TypeAlias = CommitResult | FactsChanged | KeeperWithdrawn | e.DiskChanged
@@ -122,6 +124,7 @@ class EntranceActor:
         self._relearnt_mono = -math.inf
         self._pending_stops = 0
         self._unstored: deque[asyncio.Future[CommitOutcome]] = deque()  # decisions that are being stored
+        self._unstored_results: list[c.Command] = []  # of decisions that the disk did not take
         self._bug: BaseException | None = None
         self._reconnects = ReconnectTracker()
         self.on_commands: list[Callable[[tuple[c.Command, ...]], object]] = []  # gets those of each decision, performed
@@ -460,6 +463,8 @@ class EntranceActor:
                     self.publish_change()
                 await asyncio.sleep(0)
                 return
+            if isinstance(event, e.DiskChanged):  # the first decision after one that the disk did not take
+                commands = (*self._unstored_results, *commands)
             limited = self._log_limits.counts(event, self.state, new, commands)
             step = StoredDecision(entrance=new.id, event=event, state=new, commands=commands, now=now)
             if limited and not self._log_limits.admits(event, now.mono):
@@ -487,6 +492,8 @@ class EntranceActor:
                 continue
             if intent:
                 self._crash_point("after-commit")
+            if isinstance(event, e.DiskChanged):
+                self._unstored_results.clear()
             if not outcome.is_marked:
                 self._hold_back_unlock(commands)
             self._execute(step, commands, outcome.messages)
@@ -561,10 +568,15 @@ class EntranceActor:
             log.warning("summary_not_stored", entrance=self.state.id, why=str(failure))
 
     def _continue_without_store(self, step: StoredDecision, failure: StoreFailed) -> None:
-        """Continue after a failed commit: drop the decision, or apply it in memory without raising access."""
+        """Continue after a failed commit: drop the decision, or apply it in memory without raising access.
+
+        What became of a visit is stored and told with the first decision that the disk takes.
+        """
         performed = commands_without_store(step.event, step.commands)
         self._note_unstored(step, failure, dropped=performed is None)
         if performed is not None:
+            if not isinstance(step.event, e.DiskChanged):
+                self._unstored_results += (one for one in step.commands if isinstance(one, _RESULTS))
             self._execute(step, performed, ())
 
     def _note_unstored(self, step: StoredDecision, failure: StoreFailed, *, dropped: bool) -> None:

@@ -3,7 +3,7 @@
 import difflib
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -67,6 +67,9 @@ def parse_model(text: str, path: Path, model: type[M], shape: str) -> tuple[M, o
         raise ConfigError(_problem_line(path, misread.spot, f"{misread}.")) from misread
     if not isinstance(data, dict):
         raise ConfigError(_problem_line(path, SourcePosition(1, 1), shape))
+    zero_bytes = [(loc, "a text has no character \\0.") for loc, value in _texts(data) if "\0" in value]
+    if zero_bytes:  # no path and no name of the system may have one
+        raise config_error(path, data, zero_bytes)
     try:
         # Through JSON, because there strictness takes a list for a tuple and a text for a path, and nothing else.
         return model.model_validate_json(json.dumps(data), strict=True), data
@@ -74,6 +77,19 @@ def parse_model(text: str, path: Path, model: type[M], shape: str) -> tuple[M, o
         errors = _without_consequences(invalid.errors(include_url=False))
         whole = model.model_json_schema()
         raise config_error(path, data, [(e["loc"], _describe_error(e, whole)) for e in errors]) from invalid
+
+
+def _texts(data: object, loc: Loc = ()) -> Iterator[tuple[Loc, str]]:
+    """Yield each text of a document with its place."""
+    match data:
+        case str():
+            yield loc, data
+        case dict():
+            for key, value in data.items():
+                yield from _texts(value, (*loc, key))
+        case list():
+            for number, value in enumerate(data):
+                yield from _texts(value, (*loc, number))
 
 
 def _without_consequences(errors: Sequence[ErrorDetails]) -> list[ErrorDetails]:

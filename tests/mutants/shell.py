@@ -25,6 +25,24 @@ OVERTAKEN = f"{GATEWAY}storage/test_store.py::test_whatever_commits_before_the_i
 
 MUTANTS = (
     Mutant(
+        name="what became of a visit on a full disk is lost",
+        file="gateway/runtime/entrance.py",
+        old="commands = (*self._unstored_results, *commands)",
+        new="commands = (*(), *commands)",
+        tests=(
+            f"{ENTRANCE}::test_what_became_of_a_visit_while_the_disk_was_full_is_stored_and_told_when_there_is_room",
+        ),
+    ),
+    Mutant(
+        name="a log that nobody reads holds the gateway",
+        file="gateway/system/line_output.py",
+        old="if descriptor is None or not _is_ready(descriptor, patience_s):",
+        new="if descriptor is None or not _is_ready(descriptor, patience_s) and patience_s:",
+        tests=(
+            f"{GATEWAY}system/test_line_output.py::test_of_too_many_lines_that_wait_the_oldest_are_lost_and_stderr_says_how_many",
+        ),
+    ),
+    Mutant(
         name="performed before the commit",
         file="gateway/runtime/entrance.py",
         old="""            try:

@@ -28,6 +28,12 @@ MESSAGES = "perron/entrance/front/message"
 VISIT = "1046b3bf3023d710"
 
 
+@pytest.mark.parametrize("code", ["", "x" * 10_000, "8L\udcff\udcfe"])
+async def test_what_no_barcode_says_is_refused_with_a_sentence(home: Home, code: str) -> None:
+    with pytest.raises(Failure, match="A code "):
+        await present_codes(home, (code,), "front-scanner", deliver=False)
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("broker")
 async def test_a_code_is_published_in_the_scanners_name_where_no_simulated_house_runs(home: Home) -> None:

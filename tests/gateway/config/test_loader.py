@@ -237,6 +237,14 @@ def test_a_file_that_is_no_text_or_not_there_is_told_so(tmp_path: Path) -> None:
         load_home_file(tmp_path / "home.yaml")
 
 
+def test_a_zero_byte_that_no_path_may_have_is_told_with_its_place(tmp_path: Path) -> None:
+    file = changed(tmp_path, "folder: ../var", 'folder: "\\0x"')
+    with pytest.raises(ConfigError) as caught:
+        load_home_file(file)
+    line = line_of(TEXT, "folder: ../var")
+    assert str(caught.value) == f"{file}:{line}:3: a text has no character \\0."
+
+
 def test_control_characters_from_the_file_never_reach_the_screen(tmp_path: Path) -> None:
     file = changed(tmp_path, "name: Cdiscount", 'name: "a\\e[31m\\nb"')
     with pytest.raises(ConfigError) as caught:

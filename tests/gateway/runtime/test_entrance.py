@@ -19,7 +19,7 @@ from devices.reports import (
 )
 from devices.vendors.words import TopicSuffix
 from gateway.domain.delivery.permission import PermissionStatus
-from gateway.domain.delivery.result import Refusal
+from gateway.domain.delivery.result import DoorResult, Refusal
 from gateway.domain.now import Now
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
@@ -51,6 +51,10 @@ async def ready(tmp_path: Path) -> AsyncIterator[ShellBox]:
 
 def unlocks(made: ShellBox) -> list[Any]:
     return [json.loads(one.payload) for one in made.line.on("perron/lock/set") if b'"unlock"' in one.payload]
+
+
+def phase_of(made: ShellBox) -> Phase | None:
+    return None if made.front.state.visit is None else made.front.state.visit.phase
 
 
 async def all_taken(made: ShellBox) -> None:
@@ -377,6 +381,44 @@ async def test_a_disk_that_is_said_to_be_good_again_must_take_that_very_step(rea
     ready.journal.fails = lambda _step: False
     ready.front.post(e.DiskChanged(ok=True))
     await wait_until(lambda: ready.front.state.disk_ok)
+
+
+async def test_what_became_of_a_visit_while_the_disk_was_full_is_stored_and_told_when_there_is_room(
+    tmp_path: Path,
+) -> None:
+    async with box(tmp_path, time=ManualTime(mono=IN_WINDOW_MONO_S)) as made:
+        await receive(made.store, make_offer(), now=NOW)
+        async with run_box(made):
+            await made.good_day()
+            visit = await made.ring(PARCEL)
+            made.bolt = LockState.UNLOCKED
+            await made.commits(visit)
+            await wait_until(lambda: unlocks(made))
+            made.says("lock", LockReport(bolt=LockState.UNLOCKED))
+            await wait_until(lambda: phase_of(made) is Phase.UNLOCKED)
+            made.journal.fails = shut
+            for door in (DoorState.OPEN, DoorState.CLOSED):
+                made.door = door
+                made.says("door", DoorReport(door=door))
+                await made.quiet()
+                made.passes(30)
+            await wait_until(lambda: any(b'"lock"' in one.payload for one in made.line.on("perron/lock/set")))
+            made.bolt = LockState.LOCKED
+            made.says("lock", LockReport(bolt=LockState.LOCKED))
+            for _ in range(6):  # until the film should have closed
+                made.passes(30)
+                await made.quiet()
+            assert "perform StopRecording" in made.order
+            assert made.commands(c.ReportDoorResult) == []
+            made.journal.fails = lambda _step: False
+            made.front.post(e.DiskChanged(ok=True))
+            await wait_until(lambda: made.front.state.disk_ok)
+            (spent,), (house,) = made.commands(c.ConsumeOpening), made.commands(c.ReportDoorResult)
+            assert made.order.index("perform SealProof") > made.order.index("perform StopRecording")
+            assert (spent.visit, house.visit, house.door_result) == (visit, visit, DoorResult.LOCKED_AGAIN)
+            facts = made.store.deliveries.facts("shop.d1", made.clock.now())
+            assert facts is not None
+            assert facts.openings_left == 0
 
 
 # ---- the owner's stop ------------------------------------------------------------------------------------------------
