@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
+from unittest.mock import AsyncMock, patch
 
 import aiohttp
 from sqlalchemy import Dialect
@@ -107,7 +107,7 @@ def _opening(url: str) -> contextlib.AbstractContextManager[object]:
     file = Path(url.removeprefix(_SQLITE))
     same = file.read_bytes() == _with_tables() if url.startswith(_SQLITE) else url in _copies
     _copies.discard(url)
-    return patch("gateway.hub.database.store.migrate", lambda _connection: None) if same else contextlib.nullcontext()
+    return patch("gateway.hub.database.store.migrate", AsyncMock()) if same else contextlib.nullcontext()
 
 
 @cache

@@ -16,6 +16,7 @@ PROOF = "tests/gateway/hub/api/test_proof.py"
 NAMES = "test_a_proof_names_the_parcels_that_are_missing_as_far_as_the_home_s_account_tells"
 BRANDS = "tests/gateway/hub/api/test_brands.py"
 STORE = "tests/gateway/hub/database/test_store.py"
+COLUMNS = "gateway/hub/database/alembic/versions/v0002_columns_since_the_first_day.py"
 MIGRATIONS = "tests/gateway/hub/database/test_migrations.py"
 UP_TO_DATE = "test_a_database_of_each_older_release_is_brought_up_to_date_and_keeps_all_that_it_had"
 UPGRADED = "test_a_hub_that_was_upgraded_takes_writes_by_the_key_that_its_retailer_has_and_signs_by_the_old_secret"
@@ -24,6 +25,7 @@ NEVER_ASKED = (
 )
 SWITCHED_OFF = "test_an_endpoint_that_got_another_address_while_it_was_switched_off_has_to_answer_too"
 UNKNOWN = "test_a_database_of_a_version_that_is_unknown_here_is_refused_in_words_and_left_as_it_is"
+READYZ = "test_readyz_fails_with_an_older_databases_version_and_not_with_that_of_a_newer_hub_beside_it"
 
 THRESHOLD = "tests/gateway/hub/http/test_connection_limits.py"
 PIECES = "test_of_all_that_a_client_sends_at_once_the_hub_parses_one_piece_in_a_turn"
@@ -67,31 +69,52 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a column that came later is not added to an older hub's database",
-        file="gateway/hub/database/migrations.py",
-        old='            "brand_keys": {"vouched": "VARCHAR(1000)"},\n',
+        file=COLUMNS,
+        old='        "brand_keys": (sa.Column("vouched", sa.String(1000)),),\n',
         new="",
         tests=(f"{MIGRATIONS}::{UP_TO_DATE}",),
     ),
     Mutant(
         name="a retailer of an older database has events of one number twice",
-        file="gateway/hub/database/migrations.py",
-        old=("        then=(_SET_EVENT_COUNTS,),\n    ),\n"),
-        new="    ),\n",
+        file=COLUMNS,
+        old="    op.execute(_SET_EVENT_COUNTS)\n",
+        new="",
         tests=(f"{MIGRATIONS}::{UP_TO_DATE}",),
     ),
     Mutant(
-        name="a database that no step can bring up to date is opened all the same",
+        name="an older hub's text column stays too short for a sealed secret",
+        file=COLUMNS,
+        old='    if getattr(secret["type"], "length", None) != 160:\n',
+        new="    if secret is None:\n",
+        tests=(f"{MIGRATIONS}::{UP_TO_DATE}",),
+    ),
+    Mutant(
+        name="a database that no revision can bring up to date is opened all the same",
         file="gateway/hub/database/migrations.py",
-        old="    if missing:\n",
-        new="    if missing and version is None:\n",
+        old="    missing = missing_columns(connection)\n    if missing:\n",
+        new="    missing = missing_columns(connection)\n    if missing and before is None:\n",
         tests=(f"{MIGRATIONS}::test_a_database_from_before_is_refused_at_the_start_in_words_and_left_as_it_is",),
     ),
     Mutant(
-        name="a database of a newer hub is opened",
+        name="a database of a newer hub is called damaged",
         file="gateway/hub/database/migrations.py",
-        old=("    if int(found) > SCHEMA_VERSION:\n"),
-        new=("    if int(found) > SCHEMA_VERSION + 1:\n"),
+        old="int(written) > int(newest_revision()):\n",
+        new="int(written) > int(newest_revision()) + 9000:\n",
         tests=(f"{MIGRATIONS}::{UNKNOWN}",),
+    ),
+    Mutant(
+        name="a hub says that it is ready with a database that has gone back to an older version",
+        file="gateway/hub/database/store.py",
+        old="            if revision is None or revision < newest_revision():",
+        new="            if revision is None:",
+        tests=(f"{MIGRATIONS}::{READYZ}",),
+    ),
+    Mutant(
+        name="rows that name others that are not there are taken over",
+        file="gateway/hub/database/migrations.py",
+        old='exec_driver_sql("PRAGMA foreign_key_check")}\n',
+        new='exec_driver_sql("SELECT 1 WHERE 1 = 2")}\n',
+        tests=(f"{MIGRATIONS}::test_a_damaged_database_is_refused_in_words_that_name_what_is_damaged",),
     ),
     Mutant(
         name="a missing column passes for a database that is away for a moment",
@@ -109,9 +132,9 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="an endpoint of a sandbox that an older hub made counts as one that has answered",
-        file="gateway/hub/database/migrations.py",
-        old=' WHERE sandbox",)',
-        new=' WHERE FALSE",)',
+        file="gateway/hub/database/alembic/versions/v0004_challenges_of_sandboxes.py",
+        old="SET challenge = 'unsent' WHERE sandbox",
+        new="SET challenge = 'unsent' WHERE FALSE",
         tests=(f"{MIGRATIONS}::{NEVER_ASKED}",),
     ),
     Mutant(

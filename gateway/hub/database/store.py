@@ -24,12 +24,11 @@ from typing import Any, TypeVar
 
 import asyncpg
 import structlog
-from sqlalchemy import Connection, Delete, Executable, Row, Update, event, exc, func, literal, select, true
+from sqlalchemy import Connection, Delete, Executable, Row, Update, event, exc, literal, select, text, true
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from gateway.hub.database.migrations import SchemaUnusable, migrate, missing_columns
-from gateway.hub.database.tables import about
+from gateway.hub.database.migrations import SchemaUnusable, database_faults, migrate, newest_revision
 
 log = structlog.get_logger(__name__)
 
@@ -40,7 +39,6 @@ MIN_FREE_BYTES = 2**20  # with less free disk space for SQLite the hub is not re
 CLOSE_TIMEOUT_S = 5.0  # for open reads and writes
 CONNECT_TIMEOUT_S, STATEMENT_TIMEOUT_S, POOL_TIMEOUT_S = (5, 10, 5)  # of PostgreSQL
 READINESS_TIMEOUT_S = 2.0  # for a healthy database to answer
-_SCHEMA_LOCK_ID = 0x70657272  # of the lock while tables are made; a number that no other program uses
 _MISSING_OBJECT_CODES = ("42703", "42P01")  # SQLSTATE: no such column, no such table
 _SQLITE_ERROR_CODE = 1  # https://sqlite.org/rescode.html: what a statement names is not there, or it is no SQL
 _TRANSIENT_CODE_CLASSES = ("08", "40", "53", "57")  # SQLSTATE: connection, rollback, resources, shutdown
@@ -125,6 +123,7 @@ class HubStore:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        self._url = engine.url.render_as_string(hide_password=False)
         self.has_one_writer = engine.dialect.name == "sqlite"
         self._write_lock = asyncio.Lock()
         self._is_closed = False
@@ -147,11 +146,8 @@ class HubStore:
             on_error.push_async_callback(store.close)
             try:
                 _check_openable(engine)
-                async with store.writing() as connection:
-                    if not store.has_one_writer:  # of hubs that start at once one makes the tables
-                        await connection.execute(select(func.pg_advisory_xact_lock(_SCHEMA_LOCK_ID)))
-                    await connection.run_sync(migrate)
-            except (exc.DBAPIError, OSError, SchemaUnusable) as error:
+                await migrate(url)
+            except (exc.DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, SchemaUnusable) as error:
                 reason = (isinstance(error, OSError) and error.strerror) or str(error).splitlines()[0]
                 name = engine.url.render_as_string(hide_password=True)
                 raise StoreUnusable(f"The database {name} cannot be used: {reason}.") from error
@@ -249,7 +245,7 @@ class HubStore:
                 given_back.set_result(None)
 
     async def is_healthy(self) -> bool:
-        """Return whether the database answers, has its tables, and (SQLite) has free disk space."""
+        """Return whether the database answers, has this hub's tables or newer ones, and (SQLite) free disk space."""
         if self._health_query is None or self._health_query.done():
             self._health_query = asyncio.ensure_future(self._check_answers())
         query = self._health_query
@@ -259,9 +255,11 @@ class HubStore:
     async def _check_answers(self) -> bool:
         try:
             async with self.reading() as connection:
-                await connection.execute(select(about.c.value))
-                if self._has_schema_fault:
-                    self._has_schema_fault = bool(await connection.run_sync(missing_columns))
+                revision = await connection.scalar(text("SELECT version_num FROM alembic_version"))
+            if revision is None or revision < newest_revision():  # a newer hub beside this one may have migrated it
+                return False
+            if self._has_schema_fault:
+                self._has_schema_fault = bool(await database_faults(self._url))
             return not self._has_schema_fault and await asyncio.to_thread(self._free_bytes) >= MIN_FREE_BYTES
         except OSError:
             return False

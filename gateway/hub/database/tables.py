@@ -1,7 +1,7 @@
 """The columns of the hub's tables, the same for SQLite and PostgreSQL.
 
-`deliveries` has the columns of a delivery, `delivery_versions` those of each version. A new column also needs a step in
-`migrations.py`; the API shows a delivery by `Delivery` in `gateway/hub/api/delivery_models.py`.
+`deliveries` has the columns of a delivery, `delivery_versions` those of each version. Each change here also needs a
+revision in `alembic/versions`; the API shows a delivery by `Delivery` in `gateway/hub/api/delivery_models.py`.
 
 The database decides; the broker only carries messages. An instant is whole microseconds since 1970 in UTC, so both
 databases store and order it alike. Ids are opaque: a prefix that names the table and 128 random bits.
@@ -15,7 +15,6 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
 UNSENT_CHALLENGE = "unsent"  # an endpoint's challenge that is due and not made yet
-SCHEMA_VERSION = 11  # a changed column needs a step in migrations.py
 
 metadata = sa.MetaData()
 

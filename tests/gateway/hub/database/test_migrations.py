@@ -8,14 +8,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select, text, update
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import CheckConstraint, Connection, func, inspect, select, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from gateway.hub.config import Webhooks
-from gateway.hub.database.migrations import MIGRATION_STEPS, missing_columns
+from gateway.hub.database.migrations import newest_revision
 from gateway.hub.database.store import HubStore, StoreUnusable
 from gateway.hub.database.tables import (
-    SCHEMA_VERSION,
     about,
     deliveries,
     delivery_parcels,
@@ -32,7 +33,12 @@ from tests.receiver import shared_receiver
 from tests.webhookhouse import TEST_WEBHOOKS
 
 HERE = Path(__file__).parents[1] / "databases"
-OLD = ("34ebc00", "af0a31a", "ef43303", "0b7d73a", "ea67529", "2d30ab9")  # each shape since the hub was whole
+OLD = (
+    "34ebc00", "af0a31a", "ef43303", "0b7d73a", "ea67529", "2d30ab9",  # of 25 November: each shape since it was whole
+    "e924f897",  # of 26 November
+    "d03b350e", "91db0921",  # of 28 November: versions 2 and 4
+    "78c262dd", "c6eb6a7d",  # version 5, and 8, the last before Alembic
+)  # fmt: skip
 BEFORE = "91446dd"  # the last one before that
 SECRET = "whsec_QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVowMTIzNDU="  # noqa: S105 - as make.py writes it
 BOTH = ("sqlite", pytest.param("postgresql", marks=pytest.mark.slow))
@@ -69,9 +75,27 @@ async def rows(store: HubStore) -> dict[str, int]:
     return {name: count for name, count in counted.items() if count and name != "about"}
 
 
-async def version(store: HubStore) -> str | None:
+async def versions(store: HubStore) -> tuple[str | None, str | None]:
+    """What this hub reads of them, and what the hubs before Alembic read."""
     async with store.reading() as tx:
-        return await tx.scalar(select(about.c.value).where(about.c.key == "version"))
+        revision = await tx.scalar(text("SELECT version_num FROM alembic_version"))
+        return revision, await tx.scalar(select(about.c.value).where(about.c.key == "version"))
+
+
+NEWEST = (newest_revision(), str(int(newest_revision())))
+
+
+def differences(connection: Connection) -> list[object]:
+    """How the tables differ from those of a new database: Alembic compares all but the checks."""
+    compared = compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), metadata)
+    inspected = inspect(connection)
+    checks = {
+        table.name
+        for table in metadata.sorted_tables
+        if any(isinstance(one, CheckConstraint) for column in table.columns for one in column.constraints)
+        and not inspected.get_check_constraints(table.name)
+    }
+    return [*compared, *checks]
 
 
 @pytest.mark.parametrize("commit", OLD)
@@ -83,10 +107,10 @@ async def test_a_database_of_each_older_release_is_brought_up_to_date_and_keeps_
         store = await HubStore.open(url)
         try:
             async with store.reading() as tx:
-                assert await tx.run_sync(missing_columns) == []
+                assert await tx.run_sync(differences) == []
                 for table in metadata.sorted_tables:
                     await tx.execute(select(table))
-            assert await version(store) == str(SCHEMA_VERSION)
+            assert await versions(store) == NEWEST
             there = await rows(store)
             assert there.pop("retailers") == 2
             assert {"homes", "events", "messages", "jobs", "home_events", "delivery_versions"} <= set(there)
@@ -97,7 +121,7 @@ async def test_a_database_of_each_older_release_is_brought_up_to_date_and_keeps_
         finally:
             await store.close()
         again = await HubStore.open(url)  # as any later start
-        assert await version(again) == str(SCHEMA_VERSION)
+        assert await versions(again) == NEWEST
         await again.close()
 
 
@@ -131,7 +155,7 @@ async def test_a_hub_that_was_upgraded_takes_writes_by_the_key_that_its_retailer
             assert HubKeyPair.load(tmp_path / "hub").unseal(kept, "ep-old") == SECRET
 
 
-@pytest.mark.parametrize("commit", [OLD[0], OLD[-1]])
+@pytest.mark.parametrize("commit", [OLD[0], "d03b350e"])
 @pytest.mark.parametrize("kind", BOTH)
 async def test_an_endpoint_of_a_sandbox_that_an_older_hub_made_gets_nothing_but_a_challenge_until_it_has_answered_that(
     commit: str, kind: str, tmp_path: Path, request: pytest.FixtureRequest
@@ -196,24 +220,69 @@ async def test_a_database_from_before_is_refused_at_the_start_in_words_and_left_
 
 
 @pytest.mark.parametrize("kind", BOTH)
-@pytest.mark.parametrize(
-    ("written", "said"), [(str(SCHEMA_VERSION + 1), "newer hub"), ("two", "'two', which no hub writes")]
-)
 async def test_a_database_of_a_version_that_is_unknown_here_is_refused_in_words_and_left_as_it_is(
-    kind: str, written: str, said: str, tmp_path: Path, request: pytest.FixtureRequest
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
+    set_revision = "UPDATE alembic_version SET version_num ="
     with laid_out("ea67529", kind, tmp_path, request) as (url, _):
-        store = await HubStore.open(url)
-        async with store.writing() as tx:
-            await tx.execute(update(about).values(value=written))
-            await tx.execute(text("DROP TABLE shares"))
-        await store.close()
-        with pytest.raises(StoreUnusable, match=said):
-            async with hub_on(url, tmp_path):
-                pass
-        if kind == "sqlite":
-            with contextlib.closing(sqlite3.connect(tmp_path / "hub" / "hub.sqlite3")) as connection:
-                assert connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'shares'").fetchone() is None
+        for change, said in (
+            ("UPDATE about SET value = '9000'", "newer hub.*version 9000 of its tables.*Install that hub again"),
+            ("UPDATE about SET value = 'two'", "'two', which no hub writes. Restore a whole copy"),
+            ("UPDATE about SET value = '1'", ""),
+            (f"{set_revision} '0999'", "newer hub.*version 999 of its tables"),
+            (f"{set_revision} 'two'", "'two', which no hub writes. Restore a whole copy"),
+            (f"{set_revision} '{newest_revision()}'", ""),
+            ("INSERT INTO alembic_version VALUES ('0001')", "which no hub writes. Restore a whole copy"),
+        ):
+            engine = create_async_engine(url)
+            async with engine.begin() as tx:
+                await tx.execute(text(change))
+            await engine.dispose()
+            if not said:
+                await (await HubStore.open(url)).close()
+                continue
+            with pytest.raises(StoreUnusable, match=said):
+                await HubStore.open(url)
+            async with engine.connect() as tx:
+                there = await tx.run_sync(lambda connection: inspect(connection).has_table("shares"))
+            await engine.dispose()
+            assert there == ("alembic_version" in change), "what is refused is not changed"
+
+
+@pytest.mark.parametrize("kind", BOTH)
+async def test_a_damaged_database_is_refused_in_words_that_name_what_is_damaged(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    with laid_out("c6eb6a7d", kind, tmp_path, request) as (url, _):
+        engine = create_async_engine(url)
+        async with engine.begin() as tx:
+            await tx.execute(text("DROP TABLE attempts"))
+        with pytest.raises(StoreUnusable, match=r"lacks attempts: .*changed by hand.*Restore a whole copy"):
+            await HubStore.open(url)
+        if kind == "postgresql":  # it lets no row name one that is not there
+            return
+        async with engine.begin() as tx:
+            await tx.execute(text("CREATE TABLE attempts (message, number, result, status, excerpt, milliseconds, at)"))
+            await tx.execute(text("UPDATE jobs SET home = 'home-gone'"))
+        await engine.dispose()
+        with pytest.raises(StoreUnusable, match=r"table jobs names rows that are not there: .*Restore a whole copy"):
+            await HubStore.open(url)
+    (tmp_path / "hub" / "hub.sqlite3").write_bytes(b"no database" * 1000)
+    with pytest.raises(StoreUnusable, match=r"cannot be used: .*not a database"):
+        await HubStore.open(url)
+
+
+@pytest.mark.parametrize("kind", BOTH)
+async def test_readyz_fails_with_an_older_databases_version_and_not_with_that_of_a_newer_hub_beside_it(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    with laid_out("c6eb6a7d", kind, tmp_path, request) as (url, _):
+        async with hub_on(url, tmp_path) as hub:
+            for revision, status in (("0007", 503), ("0999", 200), (newest_revision(), 200)):
+                async with hub.hub.store.writing() as tx:
+                    await tx.execute(text(f"UPDATE alembic_version SET version_num = '{revision}'"))  # noqa: S608 - see above
+                async with hub.http.get("/readyz") as ready:
+                    assert ready.status == status, revision
 
 
 @pytest.mark.parametrize("kind", BOTH)
@@ -242,9 +311,3 @@ async def test_a_column_that_is_gone_is_a_true_500_and_readyz_fails_until_it_is_
             await change("ALTER TABLE brands RENAME COLUMN elsewhere TO keys_version")
             assert await ready() == 200
             assert await write() == 201
-
-
-def test_the_steps_rise_up_to_the_version_that_a_new_database_gets() -> None:
-    versions = [step.version for step in MIGRATION_STEPS]
-    assert versions == sorted(set(versions))
-    assert (versions[0], versions[-1]) == (2, SCHEMA_VERSION)

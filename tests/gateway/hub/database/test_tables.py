@@ -2,32 +2,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import inspect, select, text
+from sqlalchemy import select, text
 
 from gateway.hub.database.store import HubStore
-from gateway.hub.database.tables import homes, metadata
+from gateway.hub.database.tables import homes
 from tests.hubs import database
 
 NOW = datetime(2026, 11, 25, 17, 0, 0, tzinfo=UTC)
-
-
-async def indexes(store: HubStore) -> set[str]:
-    async with store.reading() as tx:
-        found = await tx.run_sync(lambda connection: inspect(connection).get_multi_indexes())
-    return {str(index["name"]) for several in found.values() for index in several}
-
-
-async def test_a_database_of_an_older_hub_is_given_the_indexes_that_came_later(tmp_path: Path) -> None:
-    all_of_them = {str(index.name) for table in metadata.sorted_tables for index in table.indexes}
-    store = await HubStore.open(database(tmp_path))
-    assert all_of_them <= await indexes(store)
-    async with store.writing() as tx:
-        await tx.execute(text("DROP INDEX homes_revoked"))
-    assert "homes_revoked" not in await indexes(store)
-    await store.close()
-    again = await HubStore.open(database(tmp_path))
-    assert all_of_them <= await indexes(again)
-    await again.close()
 
 
 async def test_who_was_revoked_lately_is_found_without_reading_all_homes(tmp_path: Path) -> None:

@@ -21,9 +21,17 @@ OLD_HUB_SCRIPT = """
 import asyncio, sys
 from datetime import UTC, datetime
 from sqlalchemy import Boolean, CheckConstraint, Integer, JSON, LargeBinary, String, BigInteger, insert
-from gateway.hub.operator import let_in
-from gateway.hub.database.store import Store
-from gateway.hub.database.tables import Instant, metadata
+try:
+    from gateway.hub.admin import create_retailer
+except ImportError:  # until 28 November
+    from gateway.hub.operator import let_in as create_retailer
+try:
+    from gateway.hub.database import store as stores, tables
+except ImportError:  # until 28 November
+    from gateway.hub import store as stores, tables
+Store = getattr(stores, "HubStore", None) or stores.Store
+Instant = getattr(tables, "InstantColumn", None) or tables.Instant
+metadata = tables.metadata
 
 NOW = datetime(2026, 11, 25, 19, 0, tzinfo=UTC)
 
@@ -44,7 +52,7 @@ def value(table, column, ids):
 
 async def main(url):
     store = await Store.open(url)
-    _, token = await let_in(store, "Maison Lune", now=NOW)
+    _, token = await create_retailer(store, "Maison Lune", now=NOW)
     print(token)
     ids = {}
     async with store.writing() as tx:
