@@ -8,7 +8,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from gateway.cli import hub_operation
+from gateway.cli import hub_backup, hub_operation
 from gateway.cli.failure import Failure, error_text, failure_on
 from gateway.cli.hub_store import DEFAULT_CONFIG, HubConfig, hub_failures, load_file
 from gateway.cli.lines import quoted_path
@@ -24,13 +24,14 @@ group = CommandGroup(name="hub")
 cli.add_typer(group)
 for part in (hub_operation.retailers, hub_operation.keys, hub_operation.brands, hub_operation.homes):
     group.add_typer(part)
+hub_backup.add_commands(group)
 
 
 @group.callback(
     invoke_without_command=True,
     epilog=command_epilog(
         "perron hub", "perron hub --config /etc/perron-hub/hub.yaml", "perron hub retailer list",
-        "perron hub retailer suspend ret-...",
+        "perron hub retailer suspend ret-...", "perron hub backup hub.tar",
     ),
 )  # fmt: skip
 def hub(context: typer.Context, *, config: HubConfig = DEFAULT_CONFIG) -> None:

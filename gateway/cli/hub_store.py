@@ -13,6 +13,7 @@ from gateway.hub.boxes.authority import AuthorityUnusable
 from gateway.hub.cluster.management_api import NodesUnreachable
 from gateway.hub.config import Boxes, HubFile, load
 from gateway.hub.database.store import HubStore, StoreUnusable
+from gateway.hub.operation.folder import use_folder
 from gateway.hub.operation.journal import RevocationJournal
 from gateway.system.config_section import ConfigError
 
@@ -42,12 +43,13 @@ def run_in_store(file: HubFile, config: Path, work: Callable[[HubStore], Awaitab
 
     async def run() -> T:
         file.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        store = await HubStore.open(file.database)
-        try:
-            result = await work(store)
-            await RevocationJournal(file.folder, store).update()
-        finally:
-            await store.close()
+        with use_folder(file.folder):
+            store = await HubStore.open(file.database)
+            try:
+                result = await work(store)
+                await RevocationJournal(file.folder, store).update()
+            finally:
+                await store.close()
         return result
 
     with hub_failures(config):

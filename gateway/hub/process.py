@@ -43,6 +43,7 @@ from gateway.hub.database.store import HubStore, lock_database
 from gateway.hub.deliveries.connections import due_connections
 from gateway.hub.deliveries.orders import held_deliveries
 from gateway.hub.http.operation import ApiOperation, WakeUps
+from gateway.hub.operation.folder import use_folder
 from gateway.hub.operation.journal import RevocationJournal
 from gateway.hub.sandbox.robot import SandboxRobot
 from gateway.hub.shared_visit.page import SharedVisitPage
@@ -85,6 +86,7 @@ class HubProcess:
         """Run until SIGTERM or SIGINT. StoreUnusable, KeyUnusable, AuthorityUnusable and OSError say what is wrong."""
         self._file.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         async with contextlib.AsyncExitStack() as stack:
+            stack.enter_context(use_folder(self._file.folder))
             self.store = await HubStore.open(self._file.database)
             stack.push_async_callback(self.store.close)
             stack.enter_context(lock_database(self._file.database))

@@ -56,7 +56,7 @@ async def set_up(file: HubFile, boxes: Boxes, store: HubStore, *, now: datetime)
     file.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     ca_rotation.finish_change(file.folder)
     authority = HubAuthority.load(file.folder, now=now)
-    await _refresh_files(authority, boxes, store, now=now)
+    await refresh_files(authority, boxes, store, now=now)
     _write_files(folder_of(file), boxes, port=1883 if file.broker is None else file.broker.port)
     return authority
 
@@ -118,7 +118,7 @@ class BrokerFileKeeper:
             return ()
         ca_rotation.finish_change(self._authority.folder)
         self._authority = HubAuthority.load(self._authority.folder, now=now)  # the authority may have changed
-        anew = await _refresh_files(self._authority, self._boxes, self._store, now=now)
+        anew = await refresh_files(self._authority, self._boxes, self._store, now=now)
         late = homes.c.revoked > now - RECENT_REVOCATION
         async with self._store.reading() as tx:
             rows = await tx.execute(select(homes.c.id, homes.c.revoked).where(late))
@@ -173,7 +173,7 @@ async def delete_expired(store: HubStore, now: datetime) -> int:
     return sum([await store.change_any(delete(table).where(table.c.expires < before)) for table in ended])
 
 
-async def _refresh_files(authority: HubAuthority, boxes: Boxes, store: HubStore, *, now: datetime) -> bool:
+async def refresh_files(authority: HubAuthority, boxes: Boxes, store: HubStore, *, now: datetime) -> bool:
     """Write certificate, trusted authorities and revocation list where they changed, and return whether any did."""
     folder = authority.folder / "broker"
     is_new = authority.certify_server((*LOOPBACK_NAMES, boxes.host, boxes.near), now=now).is_new

@@ -98,6 +98,7 @@ class RevocationJournal:
         """Append to the file what it lacks; it is durable when this returns."""
         if self._known is None or not await asyncio.to_thread(self.file.exists):
             entries = await asyncio.to_thread(_read_if_there, self.file)
+            await asyncio.to_thread(self.file.touch, 0o600)  # an empty file says that nothing was revoked
             self._known, self._newest = {entry.id for entry in entries}, 0
         newer = select(revocations).where(revocations.c.number > self._newest - MAX_UNORDERED)
         async with self._store.reading() as tx:
