@@ -93,6 +93,7 @@ class HubProcess:
             self._streams = SseStreams(self.store, now=self.now)
             self._journal = RevocationJournal(self._file.folder, self.store)
             await self._journal.apply_missing(self.now())
+            stack.push_async_callback(self._journal.try_update)  # what was revoked in its last second
             self.key = HubKeyPair.load(self._file.folder)
             async with self.store.writing() as tx:
                 await seal_plain_secrets(tx, self.key.seal)

@@ -90,9 +90,13 @@ class RevocationJournal:
     async def run(self) -> None:
         """Copy what is revoked into the file, until cancelled."""
         while True:
-            with log_unavailable("revocations_not_copied"):
-                await self.update()
+            await self.try_update()
             await asyncio.sleep(INTERVAL_S)
+
+    async def try_update(self) -> None:
+        """Do what `update` does; a failure is logged, and the next one does it."""
+        with log_unavailable("revocations_not_copied"):
+            await self.update()
 
     async def update(self) -> None:
         """Append to the file what it lacks; it is durable when this returns."""
