@@ -227,8 +227,10 @@ async def test_a_backup_that_was_cut_or_changed_is_known_before_anything_is_touc
         await hub.retailer()
         written = backed_up(tmp_path, file)
     names = {item.name for item in written.listing.files}
-    belongs = ("hub.key.pem", "authority/authority.key", "sandbox/box.key.pem", "broker/mosquitto.conf", "broker/passwords",
-               "broker/tls/broker.key")  # fmt: skip
+    belongs = (
+        "hub.key.pem", "authority/authority.key", "sandbox/box.key.pem", "broker/mosquitto.conf", "broker/passwords",
+        "broker/tls/broker.key",
+    )  # fmt: skip
     assert {"config/hub.yaml", *(f"folder/{name}" for name in belongs)} <= names, names
     assert not any("sqlite3" in name and name.startswith("folder/") for name in names)
     assert f"folder/{JOURNAL_FILE}" not in names
