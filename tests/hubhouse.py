@@ -151,9 +151,10 @@ class HubHouse:
         parcels = ReportParcelResult(
             visit=visit, delivery=under.id, outcome=outcome, missing=missing, collected=collected
         )
+        read = frozenset(sorted(under.parcels)[missing:])
         left = ReportDoorResult(visit=visit, delivery=under.id, door_result=house)
         await self.made.store.commit(
-            make_step(entrance(under, visit=visit, phase=Phase.RELOCKING), parcels, left, now=now)
+            make_step(entrance(under, visit=visit, phase=Phase.RELOCKING, parcels=read), parcels, left, now=now)
         )
         await self.made.store.commit(make_step(entrance(), now=now))
 

@@ -44,6 +44,7 @@ class DeliveryStatus(Frozen):
     state: State
     reason: str | None = None
     missing: int = 0
+    missing_parcels: list[str] | None = None
     house: str | None = None
     custody: str | None = None
     moved_to: str | None = None
@@ -52,7 +53,10 @@ class DeliveryStatus(Frozen):
     cold_chain: list[dict[str, Any]] | None = None  # in JSON's types
 
 
-STATUS_FIELDS = ("state", "reason", "missing", "house", "custody", "moved_to", "more_time", "collected", "cold_chain")
+STATUS_FIELDS = (
+    "state", "reason", "missing", "missing_parcels", "house", "custody", "moved_to", "more_time", "collected",
+    "cold_chain",
+)  # fmt: skip
 """The fields of `DeliveryStatus`: each is a column of a delivery and a member of an event."""
 
 
@@ -73,6 +77,7 @@ def status_of(result: DeliveryResult, *, known: bool) -> DeliveryStatus | None:
             state=result.state,
             reason=public_reason(result.reason),
             missing=result.missing,
+            missing_parcels=None if result.missing_parcels is None else list(result.missing_parcels),
             house=house,
             custody=result.custody,
             moved_to=result.moved_to,

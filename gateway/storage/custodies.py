@@ -22,7 +22,7 @@ from gateway.domain.custody import (
 )
 from gateway.domain.delivery.candidate import DeliveryContext, candidate
 from gateway.domain.delivery.promise import DeliveryOrder
-from gateway.domain.delivery.result import Refusal
+from gateway.domain.delivery.result import Outcome, Refusal
 from gateway.domain.duty import Duty, receivers_on_duty
 from gateway.domain.frozen import Frozen, replace
 from gateway.domain.now import Now
@@ -214,11 +214,15 @@ def _settle(db: Database, order: DeliveryOrder, visit: str, now: Now, *, over: b
     all_stages = [stages.get(parcel, CustodyStage.ANNOUNCED) for parcel in order.parcels]
     outcome, missing = delivery_outcome(all_stages, over=over) or (None, 0)
     taken = any(stage in TAKEN for stage in all_stages)
+    not_taken = sorted(parcel for parcel in order.parcels if stages.get(parcel) not in TAKEN)
+    has_come = outcome in {Outcome.DELIVERED, Outcome.PARTLY_DELIVERED}
+    lacking = json.dumps(not_taken) if has_come else None
     db.execute(
-        "INSERT INTO visit (id, delivery, entrance, began, intent, outcome, missing) VALUES (?, ?, ?, ?, ?, ?, ?)"
+        "INSERT INTO visit (id, delivery, entrance, began, intent, outcome, missing, missing_parcels)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (id) DO UPDATE SET intent = excluded.intent, outcome = excluded.outcome,"
-        " missing = excluded.missing",
-        (visit, order.key, order.entrance, now.utc, "spent" if taken else None, outcome, missing),
+        " missing = excluded.missing, missing_parcels = excluded.missing_parcels",
+        (visit, order.key, order.entrance, now.utc, "spent" if taken else None, outcome, missing, lacking),
     )
     mark_for_check(db, order.key)
 

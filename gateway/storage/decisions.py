@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from typing import assert_never
 
 from gateway.domain.delivery.candidate import DeliveryContext, VisitDelivery
-from gateway.domain.delivery.result import DoorResult
+from gateway.domain.delivery.result import DoorResult, Outcome
 from gateway.domain.delivery.temperature import NO_LIMITS, Limits, stricter
 from gateway.domain.guests.passes import is_pass_key
 from gateway.domain.visit import commands as c
@@ -236,6 +236,20 @@ def _order_changed(db: Database, step: StoredDecision, house: DeliveryContext) -
     return FactsChanged(delivery=row.facts(house, step.now), stopped=stop.stopped, epoch=stop.epoch)
 
 
+def _missing_parcels(result: c.ReportParcelResult, step: StoredDecision) -> str | None:
+    """Return the parcels that were not scanned in a visit that delivered; None: it did not, or they are not known.
+
+    The command does not name them, because the log would keep them: it has digests of codes only.
+    """
+    visit = step.state.visit
+    if result.outcome is Outcome.DELIVERED:
+        return "[]"
+    if result.outcome is not Outcome.PARTLY_DELIVERED or visit is None or visit.id != result.visit:
+        return None
+    missing = sorted(visit.delivery.parcels - visit.parcels)
+    return json.dumps(missing) if len(missing) == result.missing else None
+
+
 def _apply_command(db: Database, command: c.Command, step: StoredDecision) -> None:
     match command:
         case c.ReserveOpening():
@@ -246,9 +260,10 @@ def _apply_command(db: Database, command: c.Command, step: StoredDecision) -> No
             _settle_reservation(db, command.visit, "not_sent" if command.withdrawal else "given_back")
         case c.ReportParcelResult():
             db.execute(
-                "INSERT INTO visit (id, delivery, entrance, began, outcome, missing, collected)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET outcome = excluded.outcome,"
-                " missing = excluded.missing, collected = excluded.collected WHERE outcome IS NULL",
+                "INSERT INTO visit (id, delivery, entrance, began, outcome, missing, missing_parcels, collected)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET outcome = excluded.outcome,"
+                " missing = excluded.missing, missing_parcels = excluded.missing_parcels,"
+                " collected = excluded.collected WHERE outcome IS NULL",
                 (
                     command.visit,
                     command.delivery,
@@ -256,6 +271,7 @@ def _apply_command(db: Database, command: c.Command, step: StoredDecision) -> No
                     step.now.utc,
                     command.outcome,
                     command.missing,
+                    _missing_parcels(command, step),
                     command.collected,
                 ),
             )

@@ -56,7 +56,7 @@ MAX_OPEN_DELIVERIES = 200  # that the hub is informed about
 FAULT_RETRY_DELAY = timedelta(hours=1)  # after an unforeseen error of a delivery
 
 # Fields of a result that a hub of format 1 refuses
-_SINCE_FORMAT_2 = ("custody", "moved_to", "collected", "cold_chain", "more_time")
+_SINCE_FORMAT_2 = ("missing_parcels", "custody", "moved_to", "collected", "cold_chain", "more_time")
 
 _DUE_ITEMS: Mapping[str, str] = {
     "delivery": "SELECT key FROM uplink_delivery WHERE look_at <= :now ORDER BY look_at",

@@ -165,7 +165,8 @@ class OfferProcessor(Frozen):
             stands = row.result(self.context, now)
             if code is None:
                 store_reported(db, row, stands, self.context, now)
-            shown = ("state", "reason", "missing", "house", "custody", "moved_to", "more_time", "collected",
+            shown = ("state", "reason", "missing", "missing_parcels", "house", "custody", "moved_to", "more_time",
+                     "collected",
                      "cold_chain", "lacking")  # fmt: skip
             state = {name: getattr(stands, name) for name in shown}
         return blank.model_copy(update={"accepted": code is None, "code": code, **state})

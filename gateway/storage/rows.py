@@ -46,6 +46,7 @@ _ORDER_COLUMNS: Mapping[str, str] = {
     "courier": "(SELECT value FROM code WHERE delivery = d.key AND kind = 'courier')",
     "said_day": "(SELECT said_day FROM own_parcel WHERE delivery = d.key)",
 }  # fmt: skip
+MAX_MISSING_CHARS = 1000  # of the missing parcels in a result
 MAX_CACHED_ORDERS, MAX_CACHED_PERMISSIONS = 256, 64  # read once and kept: more than are near at a time
 
 # One row for each delivery, by index look-ups only; the columns of the order first. All text after WHERE comes from
@@ -57,8 +58,9 @@ SELECT {", ".join(f"{expression} AS {name}" for name, expression in _ORDER_COLUM
   p.version AS permission_version, p.standing, p.terms,
   (SELECT count(*) FROM visit WHERE delivery = d.key AND intent IN ('reserved', 'spent')) AS used,
   (SELECT count(*) FROM visit WHERE delivery = d.key AND intent IN ('reserved', 'spent', 'given_back')) AS withdrawals,
-  (SELECT json_group_array(json_array(outcome, missing, house, collected, json(items))) FROM
-    (SELECT outcome, missing, house, collected, items FROM visit WHERE delivery = d.key ORDER BY began, id)) AS visits,
+  (SELECT json_group_array(json_array(outcome, missing, house, collected, json(items), json(missing_parcels)))
+   FROM (SELECT outcome, missing, house, collected, items, missing_parcels FROM visit
+     WHERE delivery = d.key ORDER BY began, id)) AS visits,
   EXISTS (SELECT 1 FROM entrance e LEFT JOIN visit v ON v.id = e.visit
     WHERE e.delivery = d.key AND v.outcome IS NULL)
   OR EXISTS (SELECT 1 FROM custody c JOIN visit v ON v.id = c.visit
@@ -128,10 +130,16 @@ class DeliveryRow(Frozen):
             moved_to=None if self.order.moved_from is None else self.order.entrance,
             more_time=self.time_answer(now),
             missing=self.usage.missing,
+            missing_parcels=self._missing_parcels(status.state),
             house=self.usage.house,
             collected=self.usage.collected,
             lacking=self.lacking,
         )
+
+    def _missing_parcels(self, state: State) -> tuple[str, ...] | None:
+        missing = self.usage.missing_parcels
+        has_come = state in {State.DELIVERED, State.PARTLY_DELIVERED}
+        return missing if has_come and missing is not None and is_short_enough(missing) else None
 
     def _item_results(self) -> tuple[ItemResult, ...] | None:
         outcomes = self.usage.items
@@ -148,6 +156,11 @@ class DeliveryRow(Frozen):
             return changes
         unanswered = self.late_at + ANSWER_TIME
         return unanswered if changes is None else min(changes, unanswered)
+
+
+def is_short_enough(parcels: Sequence[str]) -> bool:
+    """Return whether an event to the hub has room for these codes, beside the account of the visit."""
+    return sum(len(parcel) + 3 for parcel in parcels) <= MAX_MISSING_CHARS
 
 
 def row_of(db: Database, key: str) -> DeliveryRow | None:
@@ -177,7 +190,7 @@ def select_rows(db: Database, query: str, parameters: Sequence[object]) -> sqlit
 def comparable(result: DeliveryResult) -> str:
     """Return what makes two results differ for a retailer."""
     compared = {"version", "state", "reason", "missing", "house", "lacking"}
-    names = ("custody", "moved_to", "more_time", "collected", "cold_chain")
+    names = ("missing_parcels", "custody", "moved_to", "more_time", "collected", "cold_chain")
     later = {name for name in names if getattr(result, name) is not None}
     return result.model_dump_json(include=compared | later)
 
@@ -222,11 +235,12 @@ def read_row(row: sqlite3.Row) -> DeliveryRow:
     usage = record_of(
         OrderUsage,
         row,
-        outcomes=tuple(Outcome(outcome) for outcome, _, _, _, _ in ended),
-        missing=next((missing for _, missing, _, _, _ in reversed(ended)), 0),
-        collected=next((CollectResult(word) for _, _, _, word, _ in reversed(ended) if word is not None), None),
-        house=next((DoorResult(house) for _, _, house, _, _ in reversed(visits) if house is not None), None),
-        items=next((_outcomes_of(items) for _, _, _, _, items in reversed(visits) if items is not None), None),
+        outcomes=tuple(Outcome(outcome) for outcome, *_ in ended),
+        missing=next((missing for _, missing, *_ in reversed(ended)), 0),
+        missing_parcels=next((None if parcels is None else tuple(parcels) for *_, parcels in reversed(ended)), None),
+        collected=next((CollectResult(word) for _, _, _, word, *_ in reversed(ended) if word is not None), None),
+        house=next((DoorResult(house) for _, _, house, *_ in reversed(visits) if house is not None), None),
+        items=next((_outcomes_of(items) for *_, items, _ in reversed(visits) if items is not None), None),
     )
     lacking = None if lacking is None else tuple(json.loads(lacking))
     room = json.loads(row["room"])

@@ -327,6 +327,7 @@ class OrderUsage(Frozen):
     outcomes: tuple[Outcome, ...] = ()  # oldest first
     taken_in: bool = False  # somebody of the household opened to the courier, and says that the parcel was taken in
     missing: int = 0  # parcels that the newest outcome lacks
+    missing_parcels: tuple[str, ...] | None = None  # which; None: nothing was delivered, or it was not recorded
     collected: CollectResult | None = None  # the newest; None: nothing was to be collected, or nothing is known of it
     house: DoorResult | None = None  # the newest visit's
     items: tuple[ItemOutcome, ...] | None = None  # of the newest visit that was judged; in the order of the items
@@ -421,6 +422,8 @@ class DeliveryResult(WireModel):
     state: State | None = None
     reason: str | None = None
     missing: Annotated[int, Field(ge=0, le=MAX_PARCELS)] = 0
+    # Which parcels are missing of a delivery that came; None: none came, it is not known, or it was too long to say
+    missing_parcels: Annotated[tuple[str, ...], Field(max_length=MAX_PARCELS)] | None = None
     house: DoorResult | None = None  # how the visit left the door
     collected: CollectResult | None = None  # of an order with `collect`; None: nothing is known of it
     custody: Literal["receiver", "household"] | None = None  # who took it: a receiver, or the household at the door

@@ -356,7 +356,8 @@ def _visit_result(parcels: tuple[str, ...], words: tuple[str, ...]) -> dict[str,
         return {"state": State.NOT_DELIVERED, "reason": declined[-1]}
     if declined or RECEIVED_WORD in words:  # the receiver takes the others; no door is moved
         state = State.PARTLY_DELIVERED if declined else State.DELIVERED
-        return {"state": state, "missing": len(declined), "custody": "receiver"}
+        lacking = tuple(parcel for parcel in parcels if not DECLINED_WORDS.keys().isdisjoint(magic_words([parcel])))
+        return {"state": state, "missing": len(declined), "missing_parcels": lacking, "custody": "receiver"}
     if "ATTENDED" in words:
         return {"state": State.NOT_DELIVERED, "reason": "attended", "house": DoorResult.NOT_OPENED}
     if "UNKNOWN" in words:
@@ -365,4 +366,5 @@ def _visit_result(parcels: tuple[str, ...], words: tuple[str, ...]) -> dict[str,
     if missing == len(parcels):
         return {"state": State.NOT_DELIVERED, "reason": "not_delivered", "missing": missing, "house": house}
     state = State.PARTLY_DELIVERED if missing else State.DELIVERED
-    return {"state": state, "missing": missing, "house": house}
+    lacking = tuple(parcel for parcel in parcels if "MISSING" in magic_words([parcel]))
+    return {"state": state, "missing": missing, "missing_parcels": lacking, "house": house}

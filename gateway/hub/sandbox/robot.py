@@ -262,7 +262,8 @@ class _SimulatedBox(HomeTransaction):
         elif known is None or row is None:
             answer |= {"state": State.REFUSED, "reason": code}
         else:
-            answer |= {"state": known.state, "reason": row.reason, "missing": row.missing,
+            lacking = None if row.missing_parcels is None else tuple(row.missing_parcels)
+            answer |= {"state": known.state, "reason": row.reason, "missing": row.missing, "missing_parcels": lacking,
                        "custody": row.custody, "moved_to": row.moved_to, "cold_chain": row.cold_chain,
                        "more_time": TimeAnswer.ASKED if asks_time and code is None else _answer_of(row),
                        "collected": None if row.collected is None else CollectResult(row.collected),

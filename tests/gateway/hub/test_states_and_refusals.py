@@ -190,6 +190,14 @@ def visited(outcome: Outcome, left: Left, state: State, reason: str | None = Non
         await here.ends(said, visit, outcome, left, missing)
         found = await here.stands(made, state, reason)
         assert (found["missing"], found["house"]) == (missing, left)
+        has_come = state in {State.DELIVERED, State.PARTLY_DELIVERED}
+        which = sorted(said.parcels)[:missing] if has_come else None
+        assert found["missing_parcels"] == which, "the box itself says which"
+        for path in (f"/v1/deliveries/{made}/timeline", "/v1/events"):
+            _, told = await here.ask("GET", f"{path}?limit=100")
+            newest = told["data"][-1]
+            if newest.get("type") != "delivery.proof":
+                assert newest.get("data", newest)["missing_parcels"] == which
 
     return way
 

@@ -5,11 +5,12 @@ from pathlib import Path
 
 from gateway.domain.delivery.fallback import Place
 from gateway.domain.delivery.promise import State
-from gateway.domain.delivery.result import Refusal
+from gateway.domain.delivery.result import Outcome, Refusal
+from gateway.domain.visit.commands import ReportParcelResult
 from gateway.protocol.box_hub import BoxEvent, BrandAnswer, token_digest, verify_by_box
 from gateway.storage.hub_journal import EventSigner
 from gateway.storage.store import Store
-from tests.gateway.domain.delivery.house import open_store
+from tests.gateway.domain.delivery.house import entrance_state, make_step, open_store, visit_delivery
 from tests.gateway.domain.delivery.shop import make_offer, make_update, noon_plus
 from tests.gateway.protocol.golden_versions import BOX_KEY
 from tests.gateway.protocol.released.box import ask, unpack
@@ -100,3 +101,24 @@ async def test_the_hub_of_the_release_before_reads_every_event_of_today_s_box(tm
     assert all(isinstance(one, dict) for one in read[:older])
     assert [one["result"]["state"] for one in read[:older] if "result" in one] == ["window_open"]
     assert read[older:] == ["wrong_claims"]
+
+
+async def test_which_parcels_are_missing_is_told_to_a_hub_that_reads_it_unless_it_is_too_long(tmp_path: Path) -> None:
+    hub = Hub()
+    async with open_store(tmp_path) as store:
+        await store.hub_journal.set_signer(signer(), NOW)
+        await store.hub_journal.set_event_format(2)
+        short, long = ("AB1", "AB2", "AB3"), tuple(f"X{number:0>99}" for number in range(12))
+        for name, parcels in (("short", short), ("long", long)):
+            await accepted(store, make_offer(id=name, parcels=parcels), now=NOW)
+            under = visit_delivery(store, f"shop.{name}", NOW)
+            state = entrance_state(under, visit=name, parcels=frozenset(parcels[:1]))
+            missing = len(parcels) - 1
+            ended = ReportParcelResult(visit=name, delivery=under.id, outcome=Outcome.PARTLY_DELIVERED, missing=missing)
+            await store.commit(make_step(state, ended, now=NOW))
+        await synced(store, hub, NOW)
+        told = {one.delivery: one for one in results(hub) if one.state is State.PARTLY_DELIVERED}
+        assert told["short"].missing_parcels == ("AB2", "AB3")
+        assert (told["long"].missing, told["long"].missing_parcels) == (11, None)
+        log = b"".join(entry.body for entry in store.log.entries() if isinstance(entry.body, bytes))
+        assert b"AB2" not in log, "the log has digests of codes only"

@@ -47,12 +47,13 @@ def visit_delivery(store: Store, name: str = "shop.d1", now: Now = IN_WINDOW) ->
 
 
 def entrance_state(
-    under: VisitDelivery | None = None, *, visit: str = "v1", phase: Phase = Phase.UNLOCKING
-) -> Entrance:
+    under: VisitDelivery | None = None, *, visit: str = "v1", phase: Phase = Phase.UNLOCKING,
+    parcels: frozenset[str] = frozenset(),
+) -> Entrance:  # fmt: skip
     """The front door, ready or with a visit."""
     if under is None:
         return Entrance(id="front")
-    running = Visit(id=visit, delivery=under, phase=phase, scanner="scanner")
+    running = Visit(id=visit, delivery=under, phase=phase, scanner="scanner", parcels=parcels)
     return Entrance(id=under.entrance, visit=running)
 
 

@@ -95,6 +95,9 @@ async def test_every_outcome_has_its_parcel_number(tmp_path: Path) -> None:
         for delivery, (parcels, expected) in zip(made, OUTCOMES, strict=True):
             said = await box.until(delivery, *ENDED_STATES)
             assert (said["state"], said["reason"], said["missing"], said["house"]) == expected, parcels
+            lacking = [parcel for parcel in parcels if "MISSING" in parcel or "DECLINED" in parcel]
+            came = said["state"] in {"delivered", "partly_delivered"}
+            assert said["missing_parcels"] == (lacking if came else None), "which, not how many"
 
 
 async def test_a_parcel_that_a_neighbour_takes_has_a_custody_and_a_declined_one_has_none(
