@@ -236,6 +236,20 @@ def _order_changed(db: Database, step: StoredDecision, house: DeliveryContext) -
     return FactsChanged(delivery=row.facts(house, step.now), stopped=stop.stopped, epoch=stop.epoch)
 
 
+def _store_parcel_result(db: Database, result: c.ReportParcelResult, step: StoredDecision) -> None:
+    db.execute(
+        "INSERT INTO visit (id, delivery, entrance, began, outcome, missing, missing_parcels, collected)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET outcome = excluded.outcome,"
+        " missing = excluded.missing, missing_parcels = excluded.missing_parcels,"
+        " collected = excluded.collected WHERE outcome IS NULL",
+        (
+            result.visit, result.delivery, step.entrance, step.now.utc, result.outcome, result.missing,
+            _missing_parcels(result, step), result.collected,
+        ),
+    )  # fmt: skip
+    mark_for_check(db, result.delivery)
+
+
 def _missing_parcels(result: c.ReportParcelResult, step: StoredDecision) -> str | None:
     """Return the parcels that were not scanned in a visit that delivered; None: it did not, or they are not known.
 
@@ -259,23 +273,7 @@ def _apply_command(db: Database, command: c.Command, step: StoredDecision) -> No
         case c.ReleaseOpening():
             _settle_reservation(db, command.visit, "not_sent" if command.withdrawal else "given_back")
         case c.ReportParcelResult():
-            db.execute(
-                "INSERT INTO visit (id, delivery, entrance, began, outcome, missing, missing_parcels, collected)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET outcome = excluded.outcome,"
-                " missing = excluded.missing, missing_parcels = excluded.missing_parcels,"
-                " collected = excluded.collected WHERE outcome IS NULL",
-                (
-                    command.visit,
-                    command.delivery,
-                    step.entrance,
-                    step.now.utc,
-                    command.outcome,
-                    command.missing,
-                    _missing_parcels(command, step),
-                    command.collected,
-                ),
-            )
-            mark_for_check(db, command.delivery)
+            _store_parcel_result(db, command, step)
         case c.ReportDoorResult():
             _store_door_result(db, command, step)
         case c.AnswerScan():

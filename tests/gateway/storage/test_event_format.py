@@ -1,6 +1,7 @@
 """A hub that is older or newer than the box gets a moved delivery in the format that it reads."""
 
 import json
+from hashlib import sha256
 from pathlib import Path
 
 from gateway.domain.delivery.fallback import Place
@@ -110,7 +111,8 @@ async def test_which_parcels_are_missing_is_told_to_a_hub_that_reads_it_unless_i
         await store.hub_journal.set_event_format(2)
         short, long = ("AB1", "AB2", "AB3"), tuple(f"X{number:0>99}" for number in range(12))
         for name, parcels in (("short", short), ("long", long)):
-            await accepted(store, make_offer(id=name, parcels=parcels), now=NOW)
+            courier = sha256(name.encode()).hexdigest()
+            await accepted(store, make_offer(id=name, parcels=parcels, courier_sha256=courier), now=NOW)
             under = visit_delivery(store, f"shop.{name}", NOW)
             state = entrance_state(under, visit=name, parcels=frozenset(parcels[:1]))
             missing = len(parcels) - 1
