@@ -25,8 +25,7 @@ from gateway.hub.boxes import broker as broker_files
 from gateway.hub.boxes import ca_rotation
 from gateway.hub.boxes.authority import AuthorityUnusable, HubAuthority
 from gateway.hub.boxes.broker import BrokerFileKeeper, count_certificates_by, folder_of
-from gateway.hub.cluster import rabbitmq
-from gateway.hub.cluster.management_api import NodesUnreachable
+from gateway.hub.boxes.homes_broker import NodesUnreachable
 from gateway.hub.config import Boxes, HubFile, Rabbit
 from gateway.hub.database.store import HubStore
 from gateway.mqtt.mosquitto.folder_check import foreign_configuration
@@ -86,6 +85,8 @@ def _print_authority(authority: HubAuthority, boxes: Boxes) -> None:
 
 
 def _write_cluster_files(file: HubFile, boxes: Boxes, rabbit: Rabbit) -> None:
+    from gateway.hub.cluster import rabbitmq
+
     with (
         failure_on(OSError, f"{file.folder} cannot be used ({{why}}).", "Correct `folder` in the hub's file."),
         failure_on(AuthorityUnusable, "{why}.", AUTHORITY_HINT),
@@ -151,6 +152,8 @@ def revoke_and_report(name: str, config: Path) -> None:
         authority, mono = HubAuthority.load(file.folder, now=now), asyncio.get_running_loop().time
         if file.rabbit is None:
             return await BrokerFileKeeper(file, boxes, store, authority, monotonic=mono).check(now)
+        from gateway.hub.cluster import rabbitmq
+
         rabbitmq.renew_certificates(file, authority, now=now)
         await rabbitmq.ClusterAccountKeeper(file, file.rabbit, store, monotonic=mono).accounts.delete_accounts_of(name)
         return (name,)
@@ -211,6 +214,7 @@ def _check_nodes_ready(file: HubFile, boxes: Boxes, config: Path, *, now: dateti
     """Refuse the change until every node of a cluster shows the successor's certificate: then no box is cut off."""
     if file.rabbit is None:
         return
+    from gateway.hub.cluster import rabbitmq
 
     async def visit_nodes(_store: HubStore) -> dict[str, str]:
         return await rabbitmq.nodes_not_ready(file, now=now, monotonic=asyncio.get_running_loop().time)
@@ -252,6 +256,8 @@ async def _apply_step(  # noqa: PLR0913 - the options of the command
         lines.append(f"Certificates of it that count still: {await count_certificates_by(store, before, now)}.")
     if file.rabbit is not None:
         if step:
+            from gateway.hub.cluster import rabbitmq
+
             rabbitmq.set_up(file, boxes, file.rabbit, now=now)
             lines += [*rabbitmq.setup_instructions(file, file.rabbit), "Then restart the nodes, one after the other."]
         return lines

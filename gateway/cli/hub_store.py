@@ -10,7 +10,7 @@ import typer
 
 from gateway.cli.failure import Failure, error_text, failure_on
 from gateway.hub.boxes.authority import AuthorityUnusable
-from gateway.hub.cluster.management_api import NodesUnreachable
+from gateway.hub.boxes.homes_broker import NodesUnreachable
 from gateway.hub.config import Boxes, HubFile, load
 from gateway.hub.database.store import HubStore, StoreUnusable
 from gateway.hub.operation.folder import use_folder

@@ -27,15 +27,14 @@ from gateway.hub.api import (
 from gateway.hub.api.homes import BrokerAt, HomeOperations
 from gateway.hub.api.sse import SseStreams
 from gateway.hub.boxes.authority import HubAuthority
-from gateway.hub.boxes.broker import BrokerFileKeeper
 from gateway.hub.boxes.browser_relay import BrowserRelay
 from gateway.hub.boxes.dispatcher import JobDispatcher
 from gateway.hub.boxes.home_limits import EventRetention, HomeRateLimits
+from gateway.hub.boxes.homes_broker import HomesBroker
 from gateway.hub.boxes.ingest import Ingest
 from gateway.hub.boxes.mqtt import HubBrokerConnection
 from gateway.hub.boxes.presence import HomePresence
-from gateway.hub.cluster.rabbitmq import ClusterAccountKeeper, renew_certificates
-from gateway.hub.cluster.shard_leases import ShardLeases
+from gateway.hub.brokers import load_cluster, open_homes_broker
 from gateway.hub.config import HubFile, ShardAssignment
 from gateway.hub.consent.page import ConsentPage
 from gateway.hub.database.migrations import seal_plain_secrets
@@ -135,18 +134,14 @@ class HubProcess:
         )  # fmt: skip
 
     def _home_operations(self) -> Sequence[ApiOperation]:
-        self._broker_keeper: BrokerFileKeeper | ClusterAccountKeeper | None = None
+        self._homes_broker: HomesBroker | None = None
         boxes = self._file.boxes
         if boxes is None:
             return ()
         authority = HubAuthority.load(self._file.folder, now=self.now())
-        if self._file.rabbit is None:
-            self._broker_keeper = BrokerFileKeeper(self._file, boxes, self.store, authority, monotonic=time.monotonic)
-        else:
-            renew_certificates(self._file, authority, now=self.now())
-            self._broker_keeper = ClusterAccountKeeper(
-                self._file, self._file.rabbit, self.store, monotonic=time.monotonic
-            )
+        self._homes_broker = open_homes_broker(
+            self._file, boxes, self.store, authority, now=self.now(), monotonic=time.monotonic
+        )
         return HomeOperations(authority, BrokerAt(host=boxes.host, port=boxes.port)).operations()
 
     def wake_dispatcher(self) -> None:
@@ -172,14 +167,12 @@ class HubProcess:
             shards=None if rabbit is None else share.shards,
         )  # fmt: skip
         self._browser_relay.connection = self.broker_connection
-        is_shared = rabbit is not None and share.of > 1
-        self._shard_leases = ShardLeases(context, share, connect=self._connect_share) if is_shared else None
+        cluster = load_cluster(self._file)
+        self._takeover = None if cluster is None else cluster.shard_takeover(context, self._connect_share)
 
     def _connect_share(self, share: ShardAssignment) -> HubBrokerConnection:
         """Build the connection of another process's shard, which that process does not serve; it only receives."""
         file = self._file.model_copy(update={"share": share})
-        if file.rabbit is not None:
-            renew_certificates(file, HubAuthority.load(file.folder, now=self.now()), now=self.now())
         return HubBrokerConnection(
             file.lines, on_message=self._ingest.on_message, reply_topic=reply_subscription(f"hub-{share.number}"),
             on_connected=self._on_connected, metrics=HubMetrics(CollectorRegistry()), monotonic=time.monotonic,
@@ -187,7 +180,7 @@ class HubProcess:
         )  # fmt: skip
 
     async def _disconnect_home(self, home: str, now: datetime) -> bool:
-        return self._broker_keeper is not None and await self._broker_keeper.disconnect(home, now)
+        return self._homes_broker is not None and await self._homes_broker.disconnect(home, now)
 
     def _on_connected(self) -> None:
         self._dispatcher.wake_up()
@@ -206,8 +199,8 @@ class HubProcess:
         ready = {}
         if self.broker_connection is not None:
             ready["broker"] = self.broker_connection.is_connected
-        if isinstance(self._broker_keeper, ClusterAccountKeeper):
-            ready["accounts"] = self._broker_keeper.accounts.are_complete
+        if self._homes_broker is not None:
+            ready |= self._homes_broker.readiness()
         return ready
 
     def _workers(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
@@ -218,7 +211,7 @@ class HubProcess:
             "connections": partial(self._connections.run, 2.0, "connections_not_looked_at", DBAPIError),
             "retention": partial(self._retention.run, self.store, self.now), "revocations": self._journal.run,
         }  # fmt: skip
-        line, keeper, shares = self.broker_connection, self._broker_keeper, self._shard_leases
+        line, keeper, takeover = self.broker_connection, self._homes_broker, self._takeover
         if keeper is not None:
             work["broker files"] = partial(keeper.run, self.now)
         if line is not None:
@@ -227,8 +220,8 @@ class HubProcess:
                 "presence": partial(self._presence.run, line),
                 "deaf homes": partial(self._presence.run_suspects, line),
             }  # fmt: skip
-            if shares is not None:
-                work["shares"] = partial(shares.run, line)
+            if takeover is not None:
+                work["shares"] = partial(takeover.run, line)
         if self._robot is not None:
             work["sandbox"] = self._robot.run
         if self.site.certificate is not None:

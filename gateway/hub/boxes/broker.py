@@ -8,7 +8,7 @@ boxes.
 
 import asyncio
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import get_args
@@ -157,6 +157,10 @@ class BrokerFileKeeper:
             except ConnectionError as error:
                 log.warning("not_cut", home=home, why=str(error))
                 return False
+
+    def readiness(self) -> Mapping[str, bool]:
+        """Return nothing: with mosquitto the hub is ready once its own connection is."""
+        return {}
 
 
 async def count_certificates_by(store: HubStore, authority: x509.Certificate, now: datetime) -> int:

@@ -23,6 +23,7 @@ from yarl import URL
 
 from gateway.domain.frozen import Frozen
 from gateway.hub.boxes.authority import AuthorityUnusable
+from gateway.hub.boxes.homes_broker import NodesUnreachable
 from gateway.system.atomic_file import write_if_changed, write_whole
 from gateway.system.pki.authority import CertificateFiles, CertificatePolicy, issue_server_certificate
 
@@ -64,10 +65,6 @@ class _NamedUser(Frozen, kw_only=False):
 _USERS = TypeAdapter(tuple[_NamedUser, ...])
 _PERMISSIONS = TypeAdapter(tuple[RabbitPermission, ...])
 _TOPIC_PERMISSIONS = TypeAdapter(tuple[RabbitTopicPermission, ...])
-
-
-class NodesUnreachable(OSError):  # noqa: N818 - it says what happened
-    """No node did what was requested; the text has each node's answer."""
 
 
 def create_password(cluster: Path) -> str:

@@ -11,7 +11,7 @@ import contextlib
 import json
 import secrets
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -22,11 +22,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from gateway.hub.boxes import ca_rotation
 from gateway.hub.boxes.authority import NODE_CERTIFICATE_TERMS, AuthorityUnusable, HubAuthority
 from gateway.hub.boxes.broker import delete_expired
-from gateway.hub.boxes.mqtt import SESSION_EXPIRY_S
+from gateway.hub.boxes.homes_broker import NodesUnreachable
+from gateway.hub.boxes.mqtt import SESSION_EXPIRY_S, HubBrokerConnection
 from gateway.hub.cluster import management_api
 from gateway.hub.cluster.accounts import BrokerAccounts
-from gateway.hub.config import Boxes, HubFile, Rabbit
+from gateway.hub.cluster.shard_leases import ShardLeases
+from gateway.hub.config import Boxes, HubFile, Rabbit, ShardAssignment
 from gateway.hub.database.store import HubStore, log_unavailable
+from gateway.hub.worker import WorkerContext
 from gateway.mqtt.client import connect_once
 from gateway.system.atomic_file import write_if_changed, write_whole
 from gateway.system.mosquitto import MAX_PACKET_BYTES
@@ -140,6 +143,34 @@ def renew_certificates(file: HubFile, authority: HubAuthority, *, now: datetime)
     write_whole(own, pem)
 
 
+class RabbitCluster:
+    """The cluster as a hub process uses it (`HomesCluster`)."""
+
+    def __init__(self, file: HubFile, rabbit: Rabbit) -> None:
+        self._file, self._rabbit = file, rabbit
+
+    def open_homes_broker(
+        self, store: HubStore, authority: HubAuthority, *, now: datetime, monotonic: Callable[[], float]
+    ) -> "ClusterAccountKeeper":
+        """Renew this hub's certificates for the nodes, and return what keeps the homes' accounts at them."""
+        renew_certificates(self._file, authority, now=now)
+        return ClusterAccountKeeper(self._file, self._rabbit, store, monotonic=monotonic)
+
+    def shard_takeover(
+        self, context: WorkerContext, connect: Callable[[ShardAssignment], HubBrokerConnection]
+    ) -> ShardLeases | None:
+        """Return the leases of this process's shards; for another one's it makes a certificate, then connects."""
+        if self._file.share.of == 1:
+            return None
+
+        def connect_with_certificate(share: ShardAssignment) -> HubBrokerConnection:
+            file, now = self._file.model_copy(update={"share": share}), context.now()
+            renew_certificates(file, HubAuthority.load(file.folder, now=now), now=now)
+            return connect(share)
+
+        return ShardLeases(context, self._file.share, connect=connect_with_certificate)
+
+
 class ClusterAccountKeeper:
     """Keeps the homes' `accounts` at the nodes and the hub's certificates up to date, one in each process."""
 
@@ -172,10 +203,14 @@ class ClusterAccountKeeper:
         """End a home's connection, if there is one; return False if no node was reached."""
         try:
             await self.accounts.disconnect(home)
-        except management_api.NodesUnreachable as error:
+        except NodesUnreachable as error:
             log.warning("line_not_ended", home=home, why=str(error))
             return False
         return True
+
+    def readiness(self) -> Mapping[str, bool]:
+        """Return whether the nodes have every valid home's account; before that a node may refuse one."""
+        return {"accounts": self.accounts.are_complete}
 
 
 async def nodes_not_ready(file: HubFile, *, now: datetime, monotonic: Callable[[], float]) -> dict[str, str]:

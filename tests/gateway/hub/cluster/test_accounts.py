@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import select, update
 
 from gateway.hub.boxes.authority import HubAuthority
+from gateway.hub.boxes.homes_broker import NodesUnreachable
 from gateway.hub.boxes.unenrolment import revoke_certificates
 from gateway.hub.cluster import accounts
 from gateway.hub.cluster.accounts import (
@@ -23,7 +24,7 @@ from gateway.hub.cluster.accounts import (
     account_definition,
     account_name,
 )
-from gateway.hub.cluster.management_api import ManagementApi, NodesUnreachable, RabbitPermission, RabbitTopicPermission
+from gateway.hub.cluster.management_api import ManagementApi, RabbitPermission, RabbitTopicPermission
 from gateway.hub.database.store import HubStore
 from gateway.hub.database.tables import certificates
 from gateway.protocol.box_hub import SHARD_COUNT, shard_of

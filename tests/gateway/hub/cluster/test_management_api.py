@@ -15,8 +15,9 @@ import pytest
 from aiohttp import web
 
 from gateway.hub.boxes.authority import HubAuthority
+from gateway.hub.boxes.homes_broker import NodesUnreachable
 from gateway.hub.cluster import management_api
-from gateway.hub.cluster.management_api import ManagementApi, NodesUnreachable
+from gateway.hub.cluster.management_api import ManagementApi
 from gateway.mqtt.mosquitto.provisioning import free_port
 
 NOW = datetime.now(UTC)

@@ -14,9 +14,9 @@ from pydantic import ValidationError
 from typer.testing import CliRunner
 
 from gateway.hub.boxes.authority import HubAuthority
+from gateway.hub.boxes.homes_broker import NodesUnreachable
 from gateway.hub.cluster import rabbitmq
 from gateway.hub.cluster.accounts import BrokerAccounts
-from gateway.hub.cluster.management_api import NodesUnreachable
 from gateway.hub.cluster.rabbitmq import (
     ClusterAccountKeeper,
     definitions,
