@@ -16,8 +16,9 @@ from gateway.domain.delivery.promise import DeliveryResult, State
 from gateway.hub.database.store import HubStore, new_id
 from gateway.hub.database.tables import brands, connections, deliveries, homes
 from gateway.hub.http.operation import WakeUps
+from gateway.hub.metrics import HubMetrics
 from gateway.hub.signing_key import HubKeyPair
-from gateway.hub.worker import HubMetrics, WorkerContext
+from gateway.hub.worker import WorkerContext
 from gateway.mqtt.client import ShortSession, connect_once
 from gateway.mqtt.packets import InboundMessage, Sent
 from gateway.protocol.box_hub import (

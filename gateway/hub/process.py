@@ -42,6 +42,7 @@ from gateway.hub.database.store import HubStore, lock_database
 from gateway.hub.deliveries.connections import due_connections
 from gateway.hub.deliveries.orders import held_deliveries
 from gateway.hub.http.operation import ApiOperation, WakeUps
+from gateway.hub.metrics import HubMetrics
 from gateway.hub.operation.folder import use_folder
 from gateway.hub.operation.journal import RevocationJournal
 from gateway.hub.sandbox.robot import SandboxRobot
@@ -50,7 +51,7 @@ from gateway.hub.signing_key import HubKeyPair
 from gateway.hub.site import HubSite
 from gateway.hub.webhooks.queue import issue_missing_challenges
 from gateway.hub.webhooks.sender import WebhookSender
-from gateway.hub.worker import HubMetrics, WorkerContext
+from gateway.hub.worker import WorkerContext
 from gateway.mqtt.packets import InboundMessage
 from gateway.protocol.box_hub import reply_subscription
 from gateway.protocol.keys import BoxKey
@@ -99,6 +100,8 @@ class HubProcess:
                 await issue_missing_challenges(tx, self.now())
             self._build()
             await self.site.open()
+            if (certificate := self.site.certificate) is not None:
+                self._context.metrics.watch_certificate("listen.certificate", lambda: certificate.expires)
             stack.push_async_callback(self.site.close)
             async with until_stopped(signals=self._signals), asyncio.TaskGroup() as group:
                 for name, run in self._workers().items():
@@ -118,6 +121,7 @@ class HubProcess:
         self._webhook_sender = WebhookSender(context, file.webhooks, lookup=self._lookup)
         self.held_deliveries, self._connections = held_deliveries(context), due_connections(context)
         self._build_broker_connection(context)
+        self._watch(metrics)
         self._robot: SandboxRobot | None = None
         operations = [*OPERATIONS, *self._home_operations()]
         if file.sandbox:
@@ -132,6 +136,15 @@ class HubProcess:
                 *SharedVisitPage(file.url).routes(),
             ],
         )  # fmt: skip
+
+    def _watch(self, metrics: HubMetrics) -> None:
+        """Let the metrics read at each scrape what nobody sets."""
+        metrics.store_sessions.set_function(lambda: self.store.sessions)
+        metrics.store_writers.set_function(lambda: self.store.writers)
+        metrics.store_connections.set(self.store.max_connections)
+        metrics.watch_disk(self._file.folder)
+        if self.broker_connection is None:
+            metrics.without_broker()
 
     def _home_operations(self) -> Sequence[ApiOperation]:
         self._homes_broker: HomesBroker | None = None

@@ -51,7 +51,11 @@ class HubSite:
         extra: Sequence[web.AbstractRouteDef],
     ) -> None:
         self._file, self._context, self._readiness = file, context, ready
-        rate_limits = ApiRateLimits(file.limits, wall=lambda: context.now().timestamp())
+        metrics = context.metrics
+        rate_limits = ApiRateLimits(
+            file.limits, wall=lambda: context.now().timestamp(),
+            on_refusal=lambda limit: metrics.limited.labels(limit).inc(),
+        )  # fmt: skip
         self.dispatcher = ApiDispatcher(
             operations, context, rate_limits=rate_limits, behind_proxy=file.listen.behind_proxy,
             request_context=lambda tx, now, requester, operation: RequestContext(
@@ -63,8 +67,12 @@ class HubSite:
         )  # fmt: skip
         each = None if file.listen.behind_proxy else file.limits.connections
         self.connection_limiter = HubConnectionLimiter(
-            max_per_address=each, max_connections=max_connections(), per_second=file.limits.new_connections
+            max_per_address=each,
+            max_connections=max_connections(),
+            per_second=file.limits.new_connections,
+            on_refusal=metrics.connections_refused.inc,
         )
+        metrics.connections.set_function(lambda: len(self.connection_limiter.connections))
         app = web.Application(
             middlewares=[self._record, self.connection_limiter.middleware, self.dispatcher.answer_problems],
             client_max_size=MAX_BODY_BYTES,
@@ -98,6 +106,7 @@ class HubSite:
             return answer
 
     def _end_request(self, record: RequestRecord) -> None:
+        self._context.metrics.count_request(record)
         log_request(record, every=self._file.request_log)
 
     async def open(self) -> None:
@@ -144,6 +153,7 @@ class HubSite:
         """Serve the metrics to the operator only: others could see in them which box is away."""
         if not self._is_operator(request):
             raise web.HTTPNotFound
+        self._context.metrics.store_up.set(await self._context.store.is_healthy())
         return web.Response(
             body=generate_latest(self._context.metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
         )

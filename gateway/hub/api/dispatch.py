@@ -29,10 +29,10 @@ from gateway.hub.api.openapi import document
 from gateway.hub.api.rate_limit import ApiRateLimits
 from gateway.hub.api.validation_errors import problem_of
 from gateway.hub.http.authentication import authenticate_browser, authenticate_caller, unenrolment_notice
-from gateway.hub.http.client_address import client_address
+from gateway.hub.http.client_address import client_address, is_ip_address
 from gateway.hub.http.operation import ApiAccess, ApiCaller, ApiOperation, RequestContext, Requester, Response
 from gateway.hub.http.problem import MEDIA_TYPE, ApiProblem, Code, ErrorLocation
-from gateway.hub.http.request_record import REQUEST_ID_HEADER, current_request
+from gateway.hub.http.request_record import MONITORING, REQUEST_ID_HEADER, current_request
 from gateway.hub.worker import WorkerContext
 from gateway.protocol.strict_json import loads
 
@@ -107,7 +107,8 @@ class ApiDispatcher:
             try:
                 authorization = request.headers.get("Authorization")
                 await self.rate_limits.admit(self._address_of(request), authorization)
-                if request.host != self._host:
+                is_monitoring = current_request().operation in MONITORING and is_ip_address(request.host)
+                if request.host != self._host and not is_monitoring:  # DNS rebinding needs a name
                     return self._problem_response(request, ApiProblem(Code.BAD_HOST))
                 return await handler(request)
             except ApiProblem as problem:

@@ -51,9 +51,19 @@ HOME_LIMIT_FACTOR = 3  # times the limit of one browser, for a whole home
 
 
 class ApiRateLimits:
-    """The rate limits of all callers; who reaches one gets an `ApiProblem`. `wall` returns seconds since 1970."""
+    """The rate limits of all callers; who reaches one gets an `ApiProblem`. `wall` returns seconds since 1970.
 
-    def __init__(self, configured: Limits, *, wall: Callable[[], float]) -> None:
+    `on_refusal` is called with the name of each limit that refuses.
+    """
+
+    def __init__(
+        self,
+        configured: Limits,
+        *,
+        wall: Callable[[], float],
+        on_refusal: Callable[[str], None] = lambda _limit: None,
+    ) -> None:
+        self._on_refusal = on_refusal
         self._windows = SlidingWindows(wall)
         self._valid_credentials: dict[bytes, None] = {}  # oldest first
         self._paid_at: dict[tuple[str, str], float] = {}  # when the items of a retailer's batches are paid for
@@ -179,6 +189,7 @@ class ApiRateLimits:
             policies.append(f'"{name}";q={item.amount};w={item.get_expiry()}')
             left.append(f'"{name}";r={stats.remaining};t={seconds}')
             if not granted:
+                self._on_refusal(name)
                 wait = max(wait, seconds)
         headers = {"RateLimit-Policy": ", ".join(policies), "RateLimit": ", ".join(left)}
         if wait:

@@ -44,6 +44,19 @@ GATHER_DELAY_S = 0.01  # collects several wake-ups for one round
 COUNT_INTERVAL = timedelta(seconds=5)  # between counts of due jobs
 
 
+_COUNT_OPEN = select(
+    func.count().label("open"),
+    func.count().filter(jobs.c.parked).label("parked"),
+    func.min(jobs.c.created).filter(~jobs.c.parked).label("oldest"),
+).where(jobs.c.due.is_not(None))
+# A leased job is being sent just now
+_SELECT_MOST_OVERDUE = select(func.min(jobs.c.due)).where(
+    jobs.c.due <= bindparam("now", type_=jobs.c.due.type),
+    ~jobs.c.parked,
+    or_(jobs.c.leased.is_(None), jobs.c.leased <= bindparam("now", type_=jobs.c.due.type)),
+)
+
+
 class JobSchedule(Frozen, kw_only=False):
     """When a job is due again after it was published. `counts_as_attempt`: its next delay grows."""
 
@@ -234,9 +247,13 @@ class JobDispatcher:
         if count := await self._store.change_any(update(jobs).where(open_, late).values(due=now, leased=None)):
             log.warning("clock_went_back", jobs=count)
         async with self._store.reading() as tx:
-            self._metrics.parked.set(await tx.scalar(select(func.count()).where(open_, jobs.c.parked)) or 0)
-            self._metrics.due.set(await tx.scalar(select(func.count()).where(open_)) or 0)
+            known = (await tx.execute(_COUNT_OPEN)).one()
+            overdue = await tx.scalar(_SELECT_MOST_OVERDUE, {"now": now})
             self._metrics.connected.set(await count_online(tx))
+        self._metrics.due.set(known.open)
+        self._metrics.parked.set(known.parked)
+        self._metrics.jobs_oldest.set(0 if known.oldest is None else (now - known.oldest).total_seconds())
+        self._metrics.jobs_lag.set(0 if overdue is None else (now - overdue).total_seconds())
         over = update(jobs).where(open_, jobs.c.expires <= now)
         if count := await self._store.change_any(over.values(due=None, leased=None)):
             self._metrics.ended.labels("expired").inc(count)

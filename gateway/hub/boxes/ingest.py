@@ -91,6 +91,9 @@ class Ingest:
         self._homes[name].append((channel, incoming.payload))
         self._waiting += 1
 
+    def __post_init__(self) -> None:
+        self.context.metrics.ingest_waiting.set_function(lambda: self._waiting)
+
     async def run(self) -> None:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as group:

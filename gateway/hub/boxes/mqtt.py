@@ -7,7 +7,7 @@ from typing import TypeVar
 import structlog
 from pydantic import BaseModel
 
-from gateway.hub.worker import HubMetrics
+from gateway.hub.metrics import HubMetrics
 from gateway.mqtt.client import MqttClient
 from gateway.mqtt.packets import Acknowledgement, ConnectionOptions, InboundMessage, NotSent
 from gateway.protocol.jws import parse_claims

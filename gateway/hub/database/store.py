@@ -14,6 +14,7 @@ import contextlib
 import errno
 import fcntl
 import logging
+import math
 import os
 import secrets
 import shutil
@@ -38,6 +39,7 @@ BUSY_TIMEOUT_MS = 10_000  # SQLite waits so long for another process, for exampl
 MIN_FREE_BYTES = 2**20  # with less free disk space for SQLite the hub is not ready
 CLOSE_TIMEOUT_S = 5.0  # for open reads and writes
 CONNECT_TIMEOUT_S, STATEMENT_TIMEOUT_S, POOL_TIMEOUT_S = (5, 10, 5)  # of PostgreSQL
+POOL_SIZE, POOL_OVERFLOW = (10, 10)  # connections to PostgreSQL that are kept, and more while they are needed
 READINESS_TIMEOUT_S = 2.0  # for a healthy database to answer
 _MISSING_OBJECT_CODES = ("42703", "42P01")  # SQLSTATE: no such column, no such table
 _SQLITE_ERROR_CODE = 1  # https://sqlite.org/rescode.html: what a statement names is not there, or it is no SQL
@@ -130,6 +132,13 @@ class HubStore:
         self._health_query: asyncio.Task[bool] | None = None
         self._has_schema_fault = False  # a statement found a table or column missing
         self._open_sessions: set[asyncio.Future[None]] = set()  # one for each connection in use
+        self.writers = 0  # transactions of `writing` that run or wait
+        self.max_connections = math.inf if self.has_one_writer else POOL_SIZE + POOL_OVERFLOW
+
+    @property
+    def sessions(self) -> int:
+        """The number of reads and transactions that run or wait for a connection."""
+        return len(self._open_sessions)
 
     @classmethod
     async def open(cls, url: str) -> "HubStore":
@@ -181,6 +190,7 @@ class HubStore:
         A caller that is cancelled during the commit finds it committed.
         """
         async with (
+            self._counted_writer(),
             self._write_lock if self.has_one_writer else contextlib.nullcontext(),
             self._connection() as connection,
         ):
@@ -193,6 +203,14 @@ class HubStore:
                     await connection.rollback()
                 raise
             await connection.commit()
+
+    @contextlib.asynccontextmanager
+    async def _counted_writer(self) -> AsyncIterator[None]:
+        self.writers += 1
+        try:
+            yield
+        finally:
+            self.writers -= 1
 
     async def execute_once(
         self, statement: Executable, params: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
@@ -333,8 +351,8 @@ def _check_openable(engine: AsyncEngine) -> None:
 def _postgresql_engine(url: str) -> AsyncEngine:
     engine = create_async_engine(
         url,
-        pool_size=10,
-        max_overflow=10,
+        pool_size=POOL_SIZE,
+        max_overflow=POOL_OVERFLOW,
         pool_timeout=POOL_TIMEOUT_S,
         connect_args={
             "timeout": CONNECT_TIMEOUT_S,

@@ -7,7 +7,7 @@ Some append the port, which differs for each connection
 """
 
 from collections.abc import Sequence
-from ipaddress import IPv6Network
+from ipaddress import IPv6Network, ip_address
 
 from aiohttp import web
 
@@ -29,9 +29,21 @@ def last_forwarded(headers: Sequence[str]) -> str:
 
 def network_of(written: str) -> str:
     """Return the network of a client's address (`client_network`), which may stand in brackets or before a port."""
+    return client_network(_without_port(written))
+
+
+def is_ip_address(host: str) -> bool:
+    """Return whether the header `Host` is an IP address, and no name; a port may follow."""
+    try:
+        ip_address(_without_port(host))
+    except ValueError:
+        return False
+    return True
+
+
+def _without_port(written: str) -> str:
     bare = written[1:].partition("]")[0] if written.startswith("[") else written
-    bare = bare.partition(":")[0] if bare.count(":") == 1 else bare
-    return client_network(bare)
+    return bare.partition(":")[0] if bare.count(":") == 1 else bare
 
 
 def wider_network(name: str) -> str | None:

@@ -45,6 +45,7 @@ class HubConnectionLimiter:
     request_start_timeout_s: float = 20.0  # until a request begins
     request_end_timeout_s: float = 30.0  # until a request is complete
     idle_timeout_s: float = 90.0  # until the next request; aiohttp closes an idle connection sooner
+    on_refusal: Callable[[], None] = lambda: None
     connections: dict[asyncio.BaseTransport, "_LimitedConnection"] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -102,6 +103,7 @@ class _LimitedConnection(BoundedReader):
         tcp = cast("asyncio.Transport", transport)
         if not self._limiter.admits(self._network, asyncio.get_running_loop().time()):
             tcp.abort()
+            self._limiter.on_refusal()
             return
         self._transport = tcp
         self._limiter.connections[tcp] = self

@@ -19,7 +19,9 @@ log = structlog.get_logger(__name__)
 
 REQUEST_ID_HEADER: Final = "Request-Id"
 UNKNOWN_OPERATION: Final = "unknown"  # no operation and no page has this address
-MONITORING: Final = frozenset({"/healthz", "/readyz", "/metrics"})  # asked every few seconds
+MONITORING: Final = frozenset(
+    {"/healthz", "/readyz", "/metrics"}
+)  # asked every few seconds, of each process by its own address
 _ID_BYTES: Final = 10
 
 

@@ -310,9 +310,25 @@ async def resume_waiting(tx: AsyncConnection, retailer: str, now: datetime) -> N
     await tx.execute(update(endpoints).where(endpoints.c.retailer == retailer).values(failing=None))
 
 
-async def count_waiting(tx: AsyncConnection) -> int:
-    """Return the number of waiting messages."""
-    return await tx.scalar(select(func.count()).select_from(messages).where(messages.c.due.is_not(None))) or 0
+class Backlog(Frozen):
+    """What waits: the messages, when the oldest was made, and since when the most overdue should have been sent.
+
+    A message whose endpoint is being served, failing or switched off, or whose retailer is suspended, is not overdue.
+    """
+
+    count: int
+    oldest: datetime | None
+    overdue_since: datetime | None
+
+
+async def read_backlog(tx: AsyncConnection, now: datetime) -> Backlog:
+    """Return what waits."""
+    counted = select(func.count().label("count"), func.min(messages.c.begun).label("oldest"))
+    waiting = (await tx.execute(counted.where(messages.c.due.is_not(None)))).one()
+    both = messages.join(endpoints, endpoints.c.id == messages.c.endpoint)
+    free = and_(endpoints.c.enabled, endpoints.c.leased <= now, _IS_SENDABLE, ~_IS_PAUSED)
+    overdue = select(func.min(messages.c.due)).select_from(both).where(messages.c.due <= now, free)
+    return Backlog(count=waiting.count, oldest=waiting.oldest, overdue_since=await tx.scalar(overdue))
 
 
 async def clamp_due_times(tx: AsyncConnection, now: datetime) -> int:

@@ -170,13 +170,21 @@ class WebhookSender:
     def _is_lease_valid(self, lease: EndpointLease) -> bool:
         return self._now() + self._timeout < lease.until
 
+    def _measure(self, backlog: queue.Backlog, now: datetime) -> None:
+        self._metrics.webhooks_waiting.set(backlog.count)
+        for gauge, since in (
+            (self._metrics.webhooks_oldest, backlog.oldest),
+            (self._metrics.webhooks_lag, backlog.overdue_since),
+        ):
+            gauge.set(0 if since is None else max(0, (now - since).total_seconds()))
+
     async def _run_maintenance(self) -> None:
         swept: datetime | None = None
         while True:
             now = self._now()
             with _log_store_errors():
                 async with self._store.reading() as tx:
-                    self._metrics.webhooks_waiting.set(await queue.count_waiting(tx))
+                    self._measure(await queue.read_backlog(tx, now), now)
                 async with self._store.writing() as tx:
                     if count := await queue.clamp_due_times(tx, now):
                         log.warning("clock_went_back", messages=count)

@@ -24,7 +24,7 @@ from gateway.hub.boxes.mqtt import ACKNOWLEDGEMENT_TIMEOUT_S, HubBrokerConnectio
 from gateway.hub.database.store import HubStore
 from gateway.hub.database.tables import homes, jobs, retailers
 from gateway.hub.deliveries import jobs as job_store
-from gateway.hub.worker import HubMetrics
+from gateway.hub.metrics import HubMetrics
 from gateway.mqtt.packets import Acknowledgement, NotSent
 from gateway.protocol.box_hub import Job, JobKind
 from gateway.protocol.keys import BoxKey
@@ -76,7 +76,7 @@ def test_a_job_is_rung_later_each_time_but_never_later_than_that(attempts: int, 
 class FakeBrokerConnection:
     """A line on which nothing hangs: it keeps what was rung."""
 
-    is_connected = True
+    is_connected: bool = True
 
     def __init__(self, answer: int | None = 0) -> None:
         self.rung: list[Job] = []
@@ -217,6 +217,30 @@ async def test_a_job_that_has_had_its_time_ends_and_one_of_a_revoked_home_is_nev
         async with here.store.reading() as tx:
             ended = (await tx.execute(select(jobs.c.due).where(jobs.c.token == b"a.b.c"))).scalar_one()
         assert ended is None
+
+
+async def test_an_operator_sees_how_long_the_hub_leaves_a_job_lying_and_how_long_a_box_does(tmp_path: Path) -> None:
+    async with shop(tmp_path) as here:
+
+        async def enqueue(number: int, **values: object) -> None:
+            async with here.store.writing() as tx:
+                job = await job_store.enqueue(tx, "home-1", JobKind.CONNECT, b"a.b.%d" % number, now=NOW)
+                await tx.execute(update(jobs).where(jobs.c.id == job).values(**values))
+
+        hour = timedelta(hours=1)
+        await enqueue(1, created=NOW - 5 * hour, due=NOW - hour, parked=True)  # its box is away
+        await enqueue(2, created=NOW - hour, due=NOW + hour)  # it was sent, and its box has not confirmed it
+        await enqueue(3, created=NOW, due=NOW - timedelta(seconds=90))
+        await enqueue(4, due=NOW - hour, leased=NOW + timedelta(seconds=20))  # it is being sent
+        bell = FakeBrokerConnection()
+        bell.is_connected = False
+        async with at_work((here.dispatcher(), bell)):
+            await wait_until(lambda: here.tally.registry.get_sample_value("perron_jobs_due") == 4)
+        found = [
+            here.tally.registry.get_sample_value(f"perron_jobs_{name}")
+            for name in ("parked", "oldest_age_seconds", "lag_seconds")
+        ]
+        assert found == [1, 3600, 90]
 
 
 async def test_what_a_killed_dispatcher_had_leased_is_rung_by_another_after_the_lease(tmp_path: Path) -> None:

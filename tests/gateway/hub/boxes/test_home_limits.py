@@ -18,7 +18,7 @@ from gateway.hub.boxes.home_limits import PRUNE_INTERVAL_EVENTS, EventRetention,
 from gateway.hub.boxes.ingest import Ingest
 from gateway.hub.database.store import HubStore
 from gateway.hub.database.tables import home_events, retailers
-from gateway.hub.worker import HubMetrics
+from gateway.hub.metrics import HubMetrics
 from gateway.mqtt.packets import InboundMessage
 from gateway.protocol.box_hub import Ack, token_digest, up_topic
 from gateway.protocol.keys import BoxKey

@@ -14,7 +14,7 @@ from gateway.hub.boxes.mqtt import HubBrokerConnection
 from gateway.hub.config import HubBroker
 from gateway.hub.database.tables import deliveries, home_events, jobs
 from gateway.hub.deliveries import jobs as job_store
-from gateway.hub.worker import HubMetrics
+from gateway.hub.metrics import HubMetrics
 from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.mqtt.packets import Acknowledgement
 from gateway.protocol.box_hub import GENESIS_DIGEST, JobKind, token_digest

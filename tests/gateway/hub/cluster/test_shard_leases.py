@@ -13,7 +13,7 @@ from gateway.hub.boxes.mqtt import HubBrokerConnection
 from gateway.hub.cluster.shard_leases import SHARD_LEASE, ShardLeases
 from gateway.hub.config import ShardAssignment
 from gateway.hub.database.store import HubStore
-from gateway.hub.worker import HubMetrics
+from gateway.hub.metrics import HubMetrics
 from tests.boxes import NOW, worker_context
 from tests.hubs import database
 

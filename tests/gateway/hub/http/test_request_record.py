@@ -34,7 +34,10 @@ async def test_every_answer_has_an_id_of_its_own_and_a_problem_names_it(tmp_path
             ("DELETE", "/v1/deliveries", retailer, 405), ("GET", "/nowhere", {}, 404), ("GET", "/", {}, 200),
             ("GET", "/openapi.json", {}, 200), ("GET", "/healthz", {}, 200), ("GET", "/readyz", {}, 200),
             ("GET", "/metrics", {}, 200), ("GET", f"/connect/{new_secret()}", {}, 404), ("GET", "/shared", {}, 200),
-            ("GET", "/v1/events/stream?seconds=1", retailer, 200), ("GET", "/healthz", {"Host": "other"}, 421),
+            ("GET", "/v1/events/stream?seconds=1", retailer, 200), ("GET", "/", {"Host": "other"}, 421),
+            ("GET", "/readyz", {"Host": "other"}, 421), ("GET", "/", {"Host": "10.0.0.7"}, 421),
+            ("GET", "/healthz", {"Host": "[fe80::1]:8643"}, 200),
+            ("GET", "/readyz", {"Host": "10.0.0.7:8643"}, 200), ("GET", "/metrics", {"Host": "10.0.0.7:8643"}, 200),
         ]  # fmt: skip
         found = set()
         for method, path, headers, status in asked:
