@@ -47,12 +47,13 @@ _ITEMS_FIELD = Field(min_length=1, max_length=MAX_ITEMS)
 
 
 class AvailabilityQuestion(Model):
-    """A question about one connection; times and `entrance` as in `readAvailability`."""
+    """A question about one connection; times, `entrance` and `place` as in `readAvailability`."""
 
     connection: ConnectionId
     start: Instant
     end: Instant
     entrance: Id | None = None
+    place: Id | None = None
 
 
 class DeliveryBatch(Model):
@@ -145,7 +146,8 @@ async def availabilities(call: RequestContext, body: AvailabilityBatch) -> Respo
         if row is None:
             raise ApiProblem(Code.NOT_FOUND)
         span = (question.start, question.end, question.entrance)
-        return HTTPStatus.OK, availability_of(row, row.report, *span, now=call.now, where="body")
+        found = availability_of(row, row.report, *span, place=question.place, now=call.now, where="body")
+        return HTTPStatus.OK, found
 
     results = await _results(call, "/v1/availability", questions, answer, AvailabilityItemResult)
     return Response(AvailabilityBatchResult(data=results), headers=headers)

@@ -107,11 +107,15 @@ class Connections(Model):
 
 
 class AvailabilityQuery(ApiParameters):
-    """The time from `start` up to but not including `end`, at most seven days; without `entrance` any entrance."""
+    """The time from `start` up to but not including `end`, at most seven days.
+
+    Without `entrance` any entrance, without `place` any place.
+    """
 
     start: Instant
     end: Instant
     entrance: Id | None = None
+    place: Id | None = None
 
 
 class Span(Model):
@@ -225,7 +229,9 @@ async def read_availability(call: RequestContext, connection: ConnectionId, quer
     """Ask whether a home can take a delivery."""
     row = await find_owned(call, connections, connection)
     report = await call.tx.scalar(select(homes.c.said).where(homes.c.id == row.home, homes.c.revoked.is_(None)))
-    return availability_of(row, report, query.start, query.end, query.entrance, now=call.now, where="query")
+    return availability_of(
+        row, report, query.start, query.end, query.entrance, place=query.place, now=call.now, where="query"
+    )
 
 
 def availability_of(  # noqa: PLR0913 - the question and the known facts
@@ -235,6 +241,7 @@ def availability_of(  # noqa: PLR0913 - the question and the known facts
     end: datetime,
     entrance: str | None,
     *,
+    place: str | None,
     now: datetime,
     where: Literal["query", "body"],
 ) -> Availability:
@@ -247,8 +254,9 @@ def availability_of(  # noqa: PLR0913 - the question and the known facts
         raise ApiProblem.at("end" if where == "query" else "/end", "window", reason, where=where, detail=reason)
     terms = connection_store.terms_of(row) if connection_store.state_of(row, now) == "granted" else None
     result = availability.check_availability(
-        None if report is None else terms, start, end, entrance, zone=availability.zone_of(report or {}), now=now
-    )
+        None if report is None else terms, start, end, entrance, zone=availability.zone_of(report or {}), now=now,
+        place=place, places=(row.terms or {}).get("entrance_places"),
+    )  # fmt: skip
     windows = tuple(Span(start=begin, end=until) for begin, until in result.windows)
     return Availability(possible=result.why is None, why=result.why, windows=windows)
 

@@ -1,6 +1,7 @@
 """Creates, changes, cancels and reads deliveries. The home's answer counts; the hub stores and forwards it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -38,7 +39,7 @@ from gateway.hub.database.tables import (
     jobs,
 )
 from gateway.hub.deliveries import events, evidence, orders
-from gateway.hub.deliveries.availability import forbidden_parts
+from gateway.hub.deliveries.availability import forbidden_parts, misplaced
 from gateway.hub.http.operation import OperationGroup, RequestContext, Response, links_to
 from gateway.hub.http.problem import ApiProblem, Code, Detail
 from gateway.protocol.box_hub import token_digest
@@ -364,17 +365,30 @@ async def _check_terms(
     """
     if connection.state != "granted" or connection.terms is None:
         return
-    parts = order.model_dump(include={"entrance", "place", "carrier"} & (named or order).model_fields_set)
+    fields = (named or order).model_fields_set
+    parts = order.model_dump(include={"entrance", "place", "carrier"} & fields)
     forbidden = forbidden_parts(connection.terms, parts)
+    forbidden |= {part: why for part, why in _misplaced(connection, order, fields) if part not in forbidden}
     if not forbidden:
         return
     connected = (homes.c.id == connection.home, homes.c.revoked.is_(None), or_(homes.c.there, homes.c.sandbox))
     if await call.tx.scalar(select(homes.c.id).where(*connected)) is not None:
         errors = [
-            Detail(pointer=f"/delivery/{part}" if named else "/token", where="body", code=f"{part}_not_permitted",
-                   detail=reason) for part, reason in forbidden.items()
+            Detail(pointer=f"/delivery/{part}" if named else "/token", where="body",
+                   code=f"{part.rpartition('/')[2]}_not_permitted", detail=reason)
+            for part, reason in forbidden.items()
         ]  # fmt: skip
         raise ApiProblem(Code.NOT_PERMITTED, errors=errors)
+
+
+def _misplaced(connection: Row[Any], order: DeliveryBody, named: AbstractSet[str]) -> Iterator[tuple[str, str]]:
+    """Yield each place that does not belong to the order's entrance: its pointer in the order, and why."""
+    items = (order.items or ()) if isinstance(order, DeliveryBodyV2) else ()
+    places = [("place", order.place), *((f"items/{n}/place", item.place) for n, item in enumerate(items))]
+    for pointer, place in places:
+        why = misplaced(connection.terms, order.entrance, place)
+        if why is not None and named & {"entrance", pointer.partition("/")[0]}:
+            yield pointer, why
 
 
 def _check_open(row: Row[Any], known: int | None) -> None:

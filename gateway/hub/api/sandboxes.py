@@ -20,6 +20,7 @@ from gateway.hub.sandbox.expiry import evict_idle
 from gateway.hub.sandbox.home import (
     CARRIERS,
     COLD_PLACES,
+    GIVEN_TERMS,
     SANDBOX_ENTRANCES,
     SANDBOX_TERMS,
     SANDBOX_ZONE,
@@ -111,7 +112,7 @@ async def _create_sandbox(tx: AsyncConnection, box_key: BoxKey, now: datetime) -
         ),
         insert(connections).values(
             **own, id=sandbox.connection, brand=sandbox.brand, home=sandbox.home, state="granted",
-            asked=SANDBOX_TERMS, terms=SANDBOX_TERMS, version=1, consent_sha256=secret_digest(new_secret()),
+            asked=SANDBOX_TERMS, terms=GIVEN_TERMS, version=1, consent_sha256=secret_digest(new_secret()),
             expires=sandbox.ends, decided=now,
         ),
     ):  # fmt: skip

@@ -14,7 +14,7 @@ from gateway.hub.database.store import HubStore
 from gateway.hub.database.tables import browsers, deliveries, home_events, homes, jobs
 from gateway.hub.deliveries import brand_messages, events
 from gateway.hub.deliveries.box_statements import STATEMENTS, statement_of
-from gateway.hub.deliveries.connections import on_decision, on_question_refused
+from gateway.hub.deliveries.connections import on_decision, on_layout, on_question_refused
 from gateway.hub.deliveries.orders import IS_OPEN, columns_after, event_data, find_delivery, store_parcels
 from gateway.protocol import box_hub
 from gateway.protocol.box_hub import Ack, BoxEvent, BrowserStatus, Hello, JobKind, JobReceipt
@@ -121,6 +121,7 @@ class HomeTransaction:
             await self.tx.execute(update(jobs).where(*mine, jobs.c.parked).values(due))
             return key
         await self.tx.execute(update(jobs).where(*mine).values(due))
+        await on_layout(self.tx, self.home, self.now)
         if len(hello.open) < MAX_HELLO_DELIVERIES:
             await self._requeue_lost_jobs(hello)
         return key

@@ -3,7 +3,7 @@
 It uses neither the household's presence nor the state of an entrance, so a retailer learns nothing about them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum, auto
 from typing import Any
@@ -20,10 +20,14 @@ MAX_WINDOWS = 32  # seven days have fewer
 
 
 class GivenTerms(WireModel):
-    """The terms that a home granted, as far as the brand may know them."""
+    """The terms that a home granted, as far as the brand may know them.
+
+    `entrance_places`: which of `places` belong to each entrance; null: the home did not say.
+    """
 
     entrances: tuple[str, ...]
     places: tuple[str, ...]
+    entrance_places: dict[str, tuple[str, ...]] | None = None
     carriers: tuple[str, ...]
     days: tuple[str, ...]
     hours: str
@@ -47,6 +51,7 @@ class ImpossibleReason(StrEnum):
     PAST = auto()  # the hours are over
     EXPIRED = auto()  # the permission ends before
     ENTRANCE_NOT_PERMITTED = auto()
+    PLACE_NOT_PERMITTED = auto()  # at that entrance, or at any
     OUTSIDE_WINDOW = auto()  # some of it lies outside the allowed days and hours; `windows` are the parts that do not
     NOT_KNOWN = auto()  # the home has not reported its time zone yet
 
@@ -67,6 +72,20 @@ def zone_of(report: Mapping[str, Any]) -> ZoneInfo | None:
         return None
 
 
+def entrance_places(report: Mapping[str, Any], terms: Mapping[str, Any]) -> dict[str, list[str]] | None:
+    """Return which of the permitted places belong to each permitted entrance, as the home reported them.
+
+    None: the home has reported none of these entrances.
+    """
+    known = {entrance["id"]: entrance["places"] for entrance in report.get("entrances", ())}
+    places = {
+        entrance: [place for place in known[entrance] if place in terms["places"]]
+        for entrance in terms["entrances"]
+        if entrance in known
+    }
+    return places or None
+
+
 def check_availability(  # noqa: PLR0913 - the question and the known facts
     terms: PermissionTerms | None,
     start: datetime,
@@ -75,12 +94,19 @@ def check_availability(  # noqa: PLR0913 - the question and the known facts
     *,
     zone: ZoneInfo | None,
     now: datetime,
+    place: str | None = None,
+    places: Mapping[str, Sequence[str]] | None = None,
 ) -> AvailabilityResult:
-    """Return whether a home accepts a delivery from `start` to `end`; `terms` is None without permission."""
+    """Return whether a home accepts a delivery from `start` to `end`; `terms` is None without permission.
+
+    `places`: which place belongs to which entrance; None: that is not known.
+    """
     if terms is None:
         return AvailabilityResult(why=ImpossibleReason.NOT_GRANTED)
     if not terms.let_in or (entrance is not None and entrance not in terms.entrances):
         return AvailabilityResult(why=ImpossibleReason.ENTRANCE_NOT_PERMITTED)
+    if place is not None and not _is_place_permitted(place, entrance, terms, places or {}):
+        return AvailabilityResult(why=ImpossibleReason.PLACE_NOT_PERMITTED)
     if end <= now:
         return AvailabilityResult(why=ImpossibleReason.PAST)
     if zone is None:
@@ -93,6 +119,21 @@ def check_availability(  # noqa: PLR0913 - the question and the known facts
     if windows != ((begin, until),):
         return AvailabilityResult(why=ImpossibleReason.OUTSIDE_WINDOW, windows=windows)
     return AvailabilityResult(why=None if until == end else ImpossibleReason.EXPIRED, windows=windows)
+
+
+def _is_place_permitted(
+    place: str, entrance: str | None, terms: PermissionTerms, places: Mapping[str, Sequence[str]]
+) -> bool:
+    through = terms.entrances if entrance is None else {entrance}
+    return place in terms.places and any(place in places.get(one, (place,)) for one in through)
+
+
+def misplaced(terms: Mapping[str, Any], entrance: str, place: str) -> str | None:
+    """Return why a permitted place does not belong to this entrance; None: it does, or that is not known."""
+    known = (terms.get("entrance_places") or {}).get(entrance)
+    if known is None or place in known or place not in terms["places"]:
+        return None
+    return f"Entrance {entrance!r} has no permitted place {place!r}, but {', '.join(sorted(known)) or 'none'}."
 
 
 def forbidden_parts(terms: Mapping[str, Any], parts: Mapping[str, str]) -> dict[str, str]:

@@ -4,6 +4,7 @@ The caller owns the transaction of each function. The home decides: only its own
 """
 
 import json
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,7 +15,7 @@ from gateway.domain.delivery.permission import PermissionTerms
 from gateway.domain.delivery.promise import State
 from gateway.hub.database.tables import brand_keys, brands, connections, deliveries, homes, retailers
 from gateway.hub.deliveries import events, jobs
-from gateway.hub.deliveries.availability import GivenTerms
+from gateway.hub.deliveries.availability import GivenTerms, entrance_places
 from gateway.hub.deliveries.orders import refuse_open
 from gateway.hub.http.operation import HubTransaction
 from gateway.hub.worker import DueRows, DueStep, WorkerContext
@@ -119,7 +120,7 @@ async def on_decision(tx: AsyncConnection, home: Row[Any], decision: PermissionD
     nothing. A no ends the brand's open deliveries at once, except one that is at the door: the home reports its result.
     It also reports each of the others if it changes its decision again.
     """
-    given = _granted_terms(decision)
+    given = _granted_terms(decision, home.said)
     if given is None and decision.standing == "granted":
         decision = decision.model_copy(update={"standing": "pending"})
     concerned = select(connections).filter_by(home=home.id, brand=decision.brand, sandbox=home.sandbox)
@@ -139,10 +140,25 @@ async def on_decision(tx: AsyncConnection, home: Row[Any], decision: PermissionD
     return changed
 
 
-def _granted_terms(decision: PermissionDecision) -> dict[str, Any] | None:
+async def on_layout(tx: AsyncConnection, home: Row[Any], now: datetime) -> None:
+    """Store which place belongs to which entrance of a home, after its report, and notify whom it concerns."""
+    granted = select(connections).filter_by(home=home.id, state="granted")
+    for row in (await tx.execute(granted.with_for_update(key_share=True))).all():
+        terms = row.terms or {}
+        if not {"entrances", "places"} <= terms.keys():
+            continue
+        places = entrance_places(home.said, terms)
+        if places is not None and places != terms.get("entrance_places"):
+            new = {**terms, "entrance_places": places}
+            await tx.execute(update(connections).where(connections.c.id == row.id).values(terms=new))
+            await _notify_retailer(tx, row.id, now)
+
+
+def _granted_terms(decision: PermissionDecision, report: Mapping[str, Any]) -> dict[str, Any] | None:
     if decision.standing != "granted":
         return None
     terms: dict[str, Any] = decision.model_dump(mode="json", exclude={"brand", "version", "standing"})
+    terms["entrance_places"] = entrance_places(report, terms)
     try:
         _ = GivenTerms.model_validate_json(json.dumps(terms)).permission_terms
     except ValueError:  # a ValidationError is one

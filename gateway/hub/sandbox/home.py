@@ -41,6 +41,9 @@ SANDBOX_TERMS = {
     "entrances": [entrance.id for entrance in SANDBOX_ENTRANCES], "places": ["shelf", "hall", "fridge"],
     "carriers": [*CARRIERS], "days": [*DAYS], "hours": "00:00-24:00", "openings": 1, "hub_signed": True,
 }  # fmt: skip
+"""What the simulated owner was asked for."""
+
+GIVEN_TERMS = {**SANDBOX_TERMS, "entrance_places": {one.id: [*one.places] for one in SANDBOX_ENTRANCES}}
 """What the simulated owner has given, as `connections.terms` keeps it."""
 
 OPENING_DELAY = timedelta(seconds=1)  # from scheduled to the window's opening, whenever the window is

@@ -345,7 +345,11 @@ class _SimulatedBox(HomeTransaction):
         """Report the owner's decision on a brand: one for all its requests to this home."""
         known = select(func.max(connections.c.version)).filter_by(home=self.home.id, brand=brand, sandbox=True)
         version = (await self.tx.scalar(known) or 0) + 1
-        terms = {"standing": no} if given is None else {"standing": "granted", **given.model_dump()}
+        terms = (
+            {"standing": no}
+            if given is None
+            else {"standing": "granted", **given.model_dump(exclude={"entrance_places"})}
+        )
         decision = PermissionDecision.model_validate({**terms, "brand": brand, "version": version})
         await self._emit_event(decision)
         if given is not None:

@@ -206,7 +206,6 @@ async def test_a_brand_queries_the_simulated_home_for_its_facts_and_comments_on_
 
 
 REFUSED: dict[str, dict[str, Any]] = {
-    "unknown_place": {"place": "hall"},
     "place_not_cold": {"max_celsius": 5.0},
     "courier_code_missing": {"entrance": "front", "place": "hall"},
 }
@@ -222,11 +221,11 @@ async def test_the_home_refuses_by_the_rules_of_a_real_one(tmp_path: Path) -> No
         await box.until(first, "scheduled")
         said = await box.until(await box.announce("SAME"), *ENDED_STATES)
         assert (said["state"], said["reason"]) == ("refused", "code_collision")
-        for part in ("entrance", "carrier"):
-            body = {"connection": box.said["connection"], "delivery": {**box.promise("P-9"), part: "somebody-s"}}
+        for part, named in (("entrance", "somebody-s"), ("carrier", "somebody-s"), ("place", "hall")):
+            body = {"connection": box.said["connection"], "delivery": {**box.promise("P-9"), part: named}}
             status, said = await box.ask("POST", "/v1/deliveries", body)
             assert (status, said["errors"][0]["code"]) == (422, f"{part}_not_permitted"), "the hub sees that already"
-        for code in ("unknown-entrance", "carrier-not-permitted", "outside-window", "wrong-signature"):
+        for code in ("unknown-entrance", "unknown-place", "carrier-not-permitted", "outside-window", "wrong-signature"):
             said = await box.until(await box.announce(f"SANDBOX-REFUSE-{code.upper()}"), *ENDED_STATES)
             assert (said["state"], said["reason"]) == ("refused", code.replace("-", "_"))
 
@@ -242,11 +241,11 @@ async def test_a_label_comes_later_and_a_delivery_that_waits_is_changed_and_with
         await asyncio.sleep(QUIET_S)
         said = await box.until(waits, "scheduled")
         assert said["answered"] == 1
-        await box.ask("PATCH", f"/v1/deliveries/{waits}", {"delivery": {"place": "hall"}})
+        await box.ask("PATCH", f"/v1/deliveries/{waits}", {"delivery": {"max_celsius": 5.0}})
         await box.until_answered(waits, 2)
         (answer,) = [one["data"]["answer"] for one in await box.told(waits) if "answer" in one["data"]]
-        assert answer == {"version": 2, "accepted": False, "code": "unknown_place"}
-        assert (await box.until(waits, "scheduled"))["place"] == "shelf", "what was refused does not count"
+        assert answer == {"version": 2, "accepted": False, "code": "place_not_cold"}
+        assert (await box.until(waits, "scheduled"))["max_celsius"] is None, "what was refused does not count"
         await box.ask("POST", f"/v1/deliveries/{waits}/cancel", {})
         await box.until(waits, "cancelled")
         assert (await box.until(later, *ENDED_STATES))["state"] == "delivered"
