@@ -7,9 +7,9 @@ from pydantic.json_schema import SkipJsonSchema
 from sqlalchemy import func, select
 
 from gateway.hub.api.rows import PageParameters, decode_cursor, encode_cursor, find_owned, owned_by, read_page
-from gateway.hub.api.sse import Event, EventId, event_of, select_events
+from gateway.hub.api.sse import select_events
 from gateway.hub.database.tables import events
-from gateway.hub.deliveries.events import EventType
+from gateway.hub.deliveries.events import Event, EventId, EventType, event_of
 from gateway.hub.http.operation import ApiAccess, ApiParameters, Model, OperationGroup, RequestContext, Response
 from gateway.hub.http.problem import ApiProblem, Code, ErrorLocation
 

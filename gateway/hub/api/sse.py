@@ -9,17 +9,16 @@ import contextlib
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterable
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 
 from aiohttp import web
-from pydantic import Field, JsonValue, StringConstraints
-from sqlalchemy import Row, Select, func, or_, select
+from sqlalchemy import Select, func, or_, select
 
 from gateway.hub.api.rows import owned_by
 from gateway.hub.database.store import HubStore, log_unavailable
 from gateway.hub.database.tables import api_keys, events, retailers
-from gateway.hub.deliveries.events import EventType
-from gateway.hub.http.operation import ApiCaller, Model
+from gateway.hub.deliveries.events import Event, event_of
+from gateway.hub.http.operation import ApiCaller
 from gateway.hub.http.problem import ApiProblem, Code
 
 MAX_STREAMS_PER_RETAILER = 10  # streams of one retailer
@@ -27,21 +26,6 @@ HEARTBEAT_INTERVAL_S = 15.0  # a proxy closes a connection that is silent for lo
 POLL_INTERVAL_S = 0.5  # for events that another hub stored
 MAX_EVENTS_PER_READ = 100
 _MAX_RETAILERS_PER_QUERY = 10_000  # others are polled at the next interval
-
-
-EventId = Annotated[str, StringConstraints(pattern=r"^evt-[a-z2-7]{26}$")]
-
-
-class Event(Model):
-    """Something happened. `seq` rises with each of the retailer's; `about` is the id of what `data` tells of."""
-
-    id: EventId
-    seq: Annotated[int, Field(ge=1)]
-    type: EventType
-    about: Annotated[str, Field(validation_alias="object")]
-    at: datetime
-    sandbox: bool
-    data: dict[str, JsonValue]
 
 
 class SseStreams:
@@ -151,8 +135,3 @@ def select_events(caller: ApiCaller, seq: int, types: frozenset[str]) -> Select[
     """Select the caller's events after number `seq`, of these types (empty: all), oldest first."""
     query = select(events).where(owned_by(caller, events), events.c.seq > seq).order_by(events.c.seq)
     return query.where(events.c.type.in_(types)) if types else query
-
-
-def event_of(row: Row[Any]) -> Event:
-    """Return the event of a stored row."""
-    return Event.model_validate(row, from_attributes=True, strict=False)

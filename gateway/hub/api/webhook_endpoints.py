@@ -170,7 +170,7 @@ async def create(call: RequestContext, body: NewEndpoint) -> Response[EndpointWi
         )
     )  # fmt: skip
     if caller.sandbox:
-        await issue_challenge(call.tx, id_, call.now)
+        await issue_challenge(call.tx, id_, call.now, request=call.request_id)
     endpoint = await _read_endpoint(call, id_)
     answer = EndpointWithSecret(**dict(endpoint), secret=secret)
     return Response(answer, headers={"Location": f"{_COLLECTION_PATH}/{id_}"})
@@ -213,7 +213,7 @@ async def change(call: RequestContext, endpoint_id: EndpointId, body: EndpointCh
     if new.get("enabled") is False:
         await drop_waiting(call.tx, row.id)
     if row.sandbox and ("url" in new or (row.challenge is not None and "enabled" in new)):
-        await issue_challenge(call.tx, row.id, call.now)
+        await issue_challenge(call.tx, row.id, call.now, request=call.request_id)
     return await _read_endpoint(call, row.id)
 
 
@@ -246,7 +246,8 @@ async def rotate_secret(call: RequestContext, endpoint_id: EndpointId) -> Endpoi
 async def send_ping(call: RequestContext, endpoint_id: EndpointId) -> WebhookMessage:
     """Send a ping to a webhook endpoint. No other endpoint gets it."""
     row = await _locked_endpoint(call, endpoint_id, enabled=True)
-    event = await emit(call.tx, row, EventType.PING, {"id": row.id}, call.now, only_endpoint=row.id)
+    data, request = {"id": row.id}, call.request_id
+    event = await emit(call.tx, row, EventType.PING, data, call.now, only_endpoint=row.id, request=request)
     return (await _read_messages(call, messages.c.event == event, messages.c.endpoint == row.id))[0]
 
 

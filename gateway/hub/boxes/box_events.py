@@ -15,7 +15,14 @@ from gateway.hub.database.tables import browsers, deliveries, home_events, homes
 from gateway.hub.deliveries import brand_messages, events
 from gateway.hub.deliveries.box_statements import STATEMENTS, statement_of
 from gateway.hub.deliveries.connections import on_decision, on_layout, on_question_refused
-from gateway.hub.deliveries.orders import IS_OPEN, columns_after, event_data, find_delivery, store_parcels
+from gateway.hub.deliveries.orders import (
+    IS_OPEN,
+    columns_after,
+    event_data,
+    find_delivery,
+    newest_version,
+    store_parcels,
+)
 from gateway.protocol import box_hub
 from gateway.protocol.box_hub import Ack, BoxEvent, BrowserStatus, Hello, JobKind, JobReceipt
 from gateway.protocol.box_statement import verify_statement
@@ -262,15 +269,18 @@ class HomeTransaction:
         if row is None:
             return
         before = {name: getattr(row, name) for name in STATUS_FIELDS}
-        status = status_of(result, known=row.seq > 0)
+        facts = await columns_after(self.tx, row, result)
+        newest = await newest_version(self.tx, row, result)
+        waits = is_superseded(result, newest=newest)
+        is_stale = waits and newest <= (row.answered or 0)  # the home has answered a newer version before
+        status = None if is_stale else status_of(result, known=row.seq > 0)
         after = before
         if status is not None:
             after = {**{name: getattr(status, name) for name in before}, "state": status.state.value}
         changed = dict(after)
         if after != before:
             changed["changed"] = self.now
-        changed |= await columns_after(self.tx, row, result)
-        waits = is_superseded(result, newest=row.version)
+        changed |= facts
         changed["untold"] = waits and (row.untold or after != before)
         await self.tx.execute(_UPDATE_DELIVERY, {"delivery": row.id, **changed, "seq": max(seq, row.seq)})
         if "promise" in changed:  # a refused change: the order before it counts again

@@ -2,13 +2,15 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import Field, JsonValue, StringConstraints
 from sqlalchemy import Row, bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.hub.database.store import new_id
 from gateway.hub.database.tables import endpoints, events, messages, retailers
+from gateway.hub.http.operation import Model
 
 # The lock of the retailer's row serialises the numbers of its events.
 _UPDATE_EVENT_COUNT = (
@@ -36,6 +38,32 @@ class EventType(StrEnum):
     ENDPOINT_CHALLENGE = "webhook_endpoint.challenge"
     ENDPOINT_DISABLED = "webhook_endpoint.disabled"
     PING = "ping"
+
+
+EventId = Annotated[str, StringConstraints(pattern=r"^evt-[a-z2-7]{26}$")]
+
+
+class Event(Model):
+    """Something happened: the one shape of an event, in the list, in the stream and in a webhook's message.
+
+    `seq` rises with each of the retailer's; `about` is the id of what `data` tells of. `request`: the id of the API
+    request that caused it (`Request-Id`); null: a home or the hub itself did. What `data` tells of a delivery never
+    goes back: neither its `version` nor the `answered` one, nor to the state of an older answer.
+    """
+
+    id: EventId
+    seq: Annotated[int, Field(ge=1)]
+    type: EventType
+    about: Annotated[str, Field(validation_alias="object")]
+    at: datetime
+    sandbox: bool
+    request: str | None = None
+    data: dict[str, JsonValue]
+
+
+def event_of(row: object) -> Event:
+    """Return the event of a stored row, or of what has the same attributes."""
+    return Event.model_validate(row, from_attributes=True, strict=False)
 
 
 async def lock_retailer(tx: AsyncConnection, retailer: str) -> None:

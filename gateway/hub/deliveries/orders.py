@@ -15,7 +15,7 @@ from hashlib import sha256
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Row, bindparam, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.delivery.carrier_names import carrier_id
@@ -277,6 +277,14 @@ async def columns_after(tx: AsyncConnection, row: Row[Any], result: DeliveryResu
         if promise is not None and promise != row.promise:
             new |= order_columns(promise)
     return new
+
+
+async def newest_version(tx: AsyncConnection, row: Row[Any], result: DeliveryResult) -> int:
+    """Return the newest version that the home has not refused, beside which a result may be an old one."""
+    if result.version is None or result.version >= row.version:
+        return int(row.version)
+    mine = select(func.max(delivery_versions.c.version)).filter_by(delivery=row.id, refused=False)
+    return await tx.scalar(mine) or row.version
 
 
 async def _cancel_answered(

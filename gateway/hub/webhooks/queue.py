@@ -23,7 +23,7 @@ from standardwebhooks import Webhook
 
 from gateway.domain.frozen import Frozen
 from gateway.hub.database.tables import UNSENT_CHALLENGE, attempts, endpoints, events, messages, retailers
-from gateway.hub.deliveries.events import EventType, emit, lock_retailer
+from gateway.hub.deliveries.events import Event, EventType, emit, event_of, lock_retailer
 from gateway.hub.http.operation import HubTransaction
 from gateway.hub.webhooks import retry
 from gateway.hub.webhooks.retry import WebhookAttempt, WebhookResult
@@ -79,12 +79,8 @@ class QueuedMessage(Frozen):
     """
 
     id: str
-    event: str
-    type: str
-    at: datetime
-    seq: int
+    event: Event
     previous: int
-    data: Mapping[str, Any]
     secrets: tuple[str, ...]
     retailer: str
     endpoint: str
@@ -95,10 +91,13 @@ class QueuedMessage(Frozen):
     challenge: str | None = None
 
     def body(self) -> bytes:
-        """Return the body, as JSON."""
-        timestamp = self.at.isoformat(timespec="microseconds").replace("+00:00", "Z")
-        whole = {"type": self.type, "timestamp": timestamp, "seq": self.seq, "previous": self.previous,
-                 "event": self.event, "data": self.data}  # fmt: skip
+        """Return the body, as JSON: the event, and what a receiver of an earlier release reads.
+
+        `timestamp` (Standard Webhooks) and `event` say again what `at` and `id` say.
+        """
+        timestamp = self.event.at.isoformat(timespec="microseconds").replace("+00:00", "Z")
+        whole = {**self.event.model_dump(mode="json"), "timestamp": timestamp, "event": self.event.id,
+                 "previous": self.previous}  # fmt: skip
         return json.dumps(whole, ensure_ascii=True, separators=(",", ":"), allow_nan=False).encode()
 
     def headers(self, body: bytes, now: datetime) -> dict[str, str]:
@@ -169,7 +168,7 @@ async def due_messages(hub: HubTransaction, lease: EndpointLease, *, limit: int)
     first = () if endpoint.challenge is None else (messages.c.id == endpoint.challenge,)
     m, e = messages.c, events.c
     rows = await tx.execute(
-        select(m.id, m.event, m.seq, m.previous, m.attempts, m.tries, m.begun, e.type, e.at, e.data)
+        select(m.id.label("message"), m.previous, m.attempts, m.tries, m.begun, events)
         .join(events, e.id == m.event)
         .where(m.endpoint == lease.endpoint, m.due <= now, *first)
         .order_by(m.seq)
@@ -187,7 +186,14 @@ async def due_messages(hub: HubTransaction, lease: EndpointLease, *, limit: int)
     target = {"secrets": keys, "retailer": endpoint.retailer, "endpoint": endpoint.id, "url": endpoint.url}
     batch = [
         QueuedMessage(
-            **row._asdict(), **target, challenge=row.data["challenge"] if row.id == endpoint.challenge else None
+            id=row.message,
+            event=event_of(row),
+            previous=row.previous,
+            attempts=row.attempts,
+            tries=row.tries,
+            begun=row.begun,
+            challenge=row.data["challenge"] if row.message == endpoint.challenge else None,
+            **target,
         )
         for row in rows
     ]
@@ -260,7 +266,7 @@ async def _update_endpoint(
         await tx.execute(update(messages).where(later).values(due=now))
 
 
-async def issue_challenge(tx: AsyncConnection, endpoint: str, now: datetime) -> None:
+async def issue_challenge(tx: AsyncConnection, endpoint: str, now: datetime, *, request: str | None = None) -> None:
     """Send an endpoint nothing until its receiver has answered a new challenge; an earlier one is given up.
 
     An endpoint that is switched off gets its challenge when it is switched on again.
@@ -271,7 +277,8 @@ async def issue_challenge(tx: AsyncConnection, endpoint: str, now: datetime) -> 
     message = UNSENT_CHALLENGE
     if row.enabled:
         data = {"id": endpoint, "challenge": secrets.token_urlsafe(24)}
-        event = await emit(tx, row, EventType.ENDPOINT_CHALLENGE, data, now, only_endpoint=endpoint)
+        kind = EventType.ENDPOINT_CHALLENGE
+        event = await emit(tx, row, kind, data, now, only_endpoint=endpoint, request=request)
         mine, begin = and_(messages.c.event == event, messages.c.endpoint == endpoint), now + CHALLENGE_DELAY
         delayed = update(messages).where(mine).values(begun=begin, due=begin).returning(messages.c.id)
         message = (await tx.execute(delayed)).scalar_one()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from gateway.hub.deliveries.events import Event, EventType
 from gateway.hub.webhooks.queue import QueuedMessage
 from gateway.installation.walk_test_report import SignedWalkTest
 from gateway.protocol.enrolment import (
@@ -80,8 +81,12 @@ def _documents() -> dict[str, str]:
 
 def _webhook() -> dict[str, str]:
     secrets = tuple(f"whsec_{b64encode(letter * 32).decode()}" for letter in (b"n", b"o"))
+    event = Event(
+        id=f"evt-{'a' * 26}", seq=2, type=EventType.DELIVERY_CHANGED, object="dlv-1", at=AT, sandbox=False,
+        request="req-1", data={"é": [1, None]},
+    )  # fmt: skip
     message = QueuedMessage(
-        id="msg-1", event="evt-1", type="delivery.delivered", at=AT, seq=2, previous=1, data={"é": [1, None]},
+        id="msg-1", event=event, previous=1,
         secrets=secrets, retailer="ret-1", endpoint="ep-1", url="https://lune.example/", attempts=0, tries=0, begun=AT,
     )  # fmt: skip
     body = message.body()

@@ -8,7 +8,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from gateway.hub.api.sse import MAX_STREAMS_PER_RETAILER, Event, SseStreams
+from gateway.hub.api.sse import MAX_STREAMS_PER_RETAILER, SseStreams
+from gateway.hub.deliveries.events import Event
 from gateway.hub.http.operation import ApiCaller
 from tests.announcing import ConnectedHome, connected_home
 from tests.hubs import RunningHub, hub_file, run_hub
