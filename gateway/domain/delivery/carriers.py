@@ -24,8 +24,9 @@ class CarrierBarcode(Frozen, kw_only=False):
 
 
 CARRIER_BARCODES: tuple[CarrierBarcode, ...] = (
-    # DPD Paketschein-Spezifikation 2.4: "%", postcode 7, parcel number 14, service 3, country 3. No check in the code.
-    CarrierBarcode("dpd", re.compile(r"%[0-9A-Z]{7}([0-9]{14})[0-9]{6}")),
+    # DPD Paketschein-Spezifikation 2.4, Geopost's GeoLabel: "%", postcode 7, parcel number 14, service 3, country 3.
+    # The number may begin with two letters; the code has no check. Two letters, 9 digits and 248 are Chronopost's.
+    CarrierBarcode("dpd", re.compile(r"%[0-9A-Z]{7}(?![A-Z]{2}[0-9]{9}248)([0-9A-Z]{2}[0-9]{12})[0-9]{6}")),
     # Chronopost prints the same code; its 14 characters are the S10 number with 248 for FR (as its shipping service
     # answers: geoPostCodeBarre and skybillNumber).
     CarrierBarcode("chronopost", re.compile(r"%[0-9A-Z]{7}([A-Z]{2}[0-9]{9})248[0-9]{6}"), s10_checks, number=r"\1FR"),
@@ -45,7 +46,7 @@ CARRIER_BARCODES: tuple[CarrierBarcode, ...] = (
     ),
 )
 
-_PLAIN_NUMBER = re.compile(r"[0-9]{8,40}|JD[0-9]{10,20}|TBA[0-9]{12}")
+_PLAIN_NUMBER = re.compile(r"[0-9]{8,40}|[0-9A-Z]{2}[0-9]{12}|JD[0-9]{10,20}|TBA[0-9]{12}")
 _IMPB = re.compile(r"9[1-5](?:[0-9]{20}|[0-9]{24})")
 _ZIP = re.compile(r"[0-9]{5}(?:[0-9]{4})?")
 

@@ -40,7 +40,7 @@ from gateway.hub.database.tables import (
 )
 from gateway.hub.deliveries import events, evidence, orders
 from gateway.hub.deliveries.availability import forbidden_parts, misplaced
-from gateway.hub.http.operation import OperationGroup, RequestContext, Response, links_to
+from gateway.hub.http.operation import ApiCaller, OperationGroup, RequestContext, Response, links_to
 from gateway.hub.http.problem import ApiProblem, Code, Detail
 from gateway.protocol.box_hub import token_digest
 from gateway.protocol.delivery_message import verify_delivery
@@ -173,7 +173,7 @@ async def ask_more_time(
     """
     row, token = await find_delivery(call, delivery_id), _token_of(body)
     if row.more_time == TimeAnswer.ASKED:
-        return delivery_of(row)
+        return delivery_of(row, call.caller)
     _check_may_ask(call, row)
     _check_same_signer(row, token)
     request = TimeRequest(id=row.name, version=row.version, needs=(Feature.MORE_TIME,))
@@ -184,7 +184,7 @@ async def ask_more_time(
         if request.version != row.version:
             raise ApiProblem(Code.STALE_VERSION, f"Version {row.version} is the newest.")
     await orders.send(call, row, request, token, lifetime=row.window_end + MAX_LATENESS - call.now)
-    return delivery_of(row)
+    return delivery_of(row, call.caller)
 
 
 @DELIVERIES.add("GET", "/v1/deliveries", "listDeliveries", carriers=True)
@@ -209,7 +209,7 @@ async def list_(call: RequestContext, query: models.DeliveryFilter) -> models.De
         wanted = wanted.where(or_(created < at, and_(created == at, id_ < last_id)))
     page, more = await read_page(call, wanted, query)
     next_ = encode_cursor((page[-1].created - _EPOCH) // _MICROSECOND, page[-1].id) if more else None
-    return models.Deliveries(data=tuple(map(delivery_of, page)), next=next_)
+    return models.Deliveries(data=tuple(delivery_of(row, call.caller) for row in page), next=next_)
 
 
 def _conditions(query: models.DeliveryFilter) -> list[ColumnElement[bool]]:
@@ -229,7 +229,7 @@ def _conditions(query: models.DeliveryFilter) -> list[ColumnElement[bool]]:
 @DELIVERIES.add("GET", _ITEM_PATH, "readDelivery", carriers=True)
 async def read(call: RequestContext, delivery_id: models.DeliveryId) -> models.Delivery:
     """Read one delivery."""
-    return delivery_of(await find_delivery(call, delivery_id))
+    return delivery_of(await find_delivery(call, delivery_id), call.caller)
 
 
 @DELIVERIES.add("GET", f"{_ITEM_PATH}/timeline", "readTimeline", carriers=True)
@@ -535,10 +535,11 @@ async def find_delivery(call: RequestContext, delivery_id: models.DeliveryId) ->
     return await find_owned(call, deliveries, delivery_id, lock=True)
 
 
-def delivery_of(row: Row[Any]) -> models.Delivery:
-    """Return a delivery as the API shows it."""
+def delivery_of(row: Row[Any], caller: ApiCaller | None = None) -> models.Delivery:
+    """Return a delivery as the API shows it; a carrier's own key sees no metadata of the retailer."""
     columns = {name: getattr(row, name) for name in models.Delivery.model_fields if hasattr(row, name)}
-    columns |= {"name": orders.retailer_name(row), "order_id": row.name, "metadata": row.metadata or {}}
+    columns |= {"name": orders.retailer_name(row), "order_id": row.name}
+    columns["metadata"] = {} if caller is not None and caller.carrier is not None else row.metadata or {}
     # not strict, because the order is stored as JSON
     return models.Delivery.model_validate({**row.promise, **columns}, strict=False)
 

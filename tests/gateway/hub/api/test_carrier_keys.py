@@ -17,8 +17,11 @@ async def test_a_carrier_s_key_sees_the_retailer_s_deliveries_of_that_carrier_on
         home = await connected_home(hub, state="pending")
         ours, theirs = await home.announce(carrier="dhl paket"), await home.announce(carrier="UPS")
         elsewhere = await (await connected_home(hub, state="pending")).announce(carrier="DHL")
-        dhl = await carrier_key(home)
+        dhl, path = await carrier_key(home), f"/v1/deliveries/{ours['id']}"
+        assert (await home.ask("PATCH", path, {"metadata": {"margin": "12 %"}}))[1]["metadata"] == {"margin": "12 %"}
+        ours["changed"] = (await home.ask("GET", path))[1]["changed"]
         _, listed = await dhl.ask("GET", "/v1/deliveries")
+        assert listed["data"][0]["metadata"] == {}, "the retailer's own facts are not the carrier's"
         assert [one["id"] for one in listed["data"]] == [ours["id"]]
         assert await dhl.ask("GET", f"/v1/deliveries/{ours['id']}") == (200, ours)
         assert (await dhl.ask("GET", f"/v1/deliveries/{ours['id']}/timeline"))[0] == 200
