@@ -284,7 +284,8 @@ async def newest_version(tx: AsyncConnection, row: Row[Any], result: DeliveryRes
     if result.version is None or result.version >= row.version:
         return int(row.version)
     mine = select(func.max(delivery_versions.c.version)).filter_by(delivery=row.id, refused=False)
-    return await tx.scalar(mine) or row.version
+    newest: int | None = await tx.scalar(mine)
+    return int(row.version) if newest is None else newest
 
 
 async def _cancel_answered(

@@ -81,10 +81,10 @@ def _documents() -> dict[str, str]:
 
 def _webhook() -> dict[str, str]:
     secrets = tuple(f"whsec_{b64encode(letter * 32).decode()}" for letter in (b"n", b"o"))
-    event = Event(
-        id=f"evt-{'a' * 26}", seq=2, type=EventType.DELIVERY_CHANGED, object="dlv-1", at=AT, sandbox=False,
-        request="req-1", data={"é": [1, None]},
-    )  # fmt: skip
+    event = Event.model_validate({
+        "id": f"evt-{'a' * 26}", "seq": 2, "type": EventType.DELIVERY_CHANGED, "object": "dlv-1", "at": AT,
+        "sandbox": False, "request": "req-1", "data": {"é": [1, None]},
+    })  # fmt: skip
     message = QueuedMessage(
         id="msg-1", event=event, previous=1,
         secrets=secrets, retailer="ret-1", endpoint="ep-1", url="https://lune.example/", attempts=0, tries=0, begun=AT,
