@@ -27,8 +27,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="webhooks go out to a suspended retailer",
         file="gateway/hub/webhooks/queue.py",
-        old="endpoints.c.enabled, endpoints.c.leased <= now, due, _IS_IN_LANE[lane], ~_IS_PAUSED",
-        new="endpoints.c.enabled, endpoints.c.leased <= now, due, _IS_IN_LANE[lane]",
+        old="_IS_PAUSED = endpoints.c.retailer.in_(select(retailers.c.id).where(retailers.c.suspended.is_not(None)))\n",
+        new="_IS_PAUSED = endpoints.c.retailer.in_(select(retailers.c.id).where(retailers.c.id.is_(None)))\n",
         tests=(
             f"{RETAILERS}::test_webhooks_of_a_suspended_retailer_wait_and_all_come_in_their_order_when_it_is_resumed",
         ),

@@ -1,5 +1,6 @@
 """A hub is put back from a backup, on both databases: whole or not, and nothing that was revoked since counts again."""
 
+import asyncio
 import shutil
 import tarfile
 from collections.abc import AsyncIterator
@@ -289,7 +290,8 @@ async def test_no_hub_starts_in_a_folder_that_is_restored_by_half_and_the_next_r
         with pytest.raises(OSError, match="No space left"):
             await put_back(tmp_path, file, replace=True)
     with pytest.raises(StoreUnusable, match="restored by half"):
-        await HubProcess(file, signals=False).run()
+        async with asyncio.timeout(20):
+            await HubProcess(file, signals=False).run()
     await put_back(tmp_path, file)
     async with run_hub(file) as hub:
         status, said = await HubRetailer(hub, shop).call("GET", "/v1/brands")
