@@ -93,12 +93,12 @@ class HubProcess:
             self._streams = SseStreams(self.store, now=self.now)
             self._journal = RevocationJournal(self._file.folder, self.store)
             await self._journal.apply_missing(self.now())
-            stack.push_async_callback(self._journal.try_update)  # what was revoked in its last second
             self.key = HubKeyPair.load(self._file.folder)
             async with self.store.writing() as tx:
                 await seal_plain_secrets(tx, self.key.seal)
                 await issue_missing_challenges(tx, self.now())
             self._build()
+            stack.push_async_callback(self._copy_last_revocations)
             await self.site.open()
             if (certificate := self.site.certificate) is not None:
                 self._context.metrics.watch_certificate("listen.certificate", lambda: certificate.expires)
@@ -107,6 +107,11 @@ class HubProcess:
                 for name, run in self._workers().items():
                     group.create_task(self._context.containment.keep(name, run), name=name)
                 self.open.set()
+
+    async def _copy_last_revocations(self) -> None:
+        """Copy what was revoked in the last second."""
+        with self._context.containment.piece("revocations", "end"):
+            await self._journal.try_update()
 
     def _build(self) -> None:
         file, metrics = self._file, HubMetrics(CollectorRegistry())
