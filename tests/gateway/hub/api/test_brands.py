@@ -1,20 +1,15 @@
 import asyncio
 import contextlib
-import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
-import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
 
 from gateway.hub.database.store import HubStore
 from gateway.protocol.consent_request import MAX_BRAND_KEYS
 from gateway.protocol.keys import BoxKey
 from tests.connecting import HubRetailer
-from tests.hubs import RunningHub, hub_file, run_hub
-
-ROOT = Path(__file__).resolve().parents[4]
+from tests.hubs import hub_file, run_hub
 
 
 async def test_a_brand_is_made_once_and_found_again(tmp_path: Path) -> None:
@@ -135,31 +130,3 @@ async def test_another_s_brand_and_one_of_the_other_world_is_not_there(tmp_path:
                 assert (await other.call(method, path))[0] == 404, path
             assert (await other.enrol("x", key=BoxKey.generate()))[0] == 404
             assert (await other.call("GET", "/v1/brands"))[1]["data"] == []
-
-
-async def frees(hub: RunningHub) -> None:
-    """Whoever runs the hub does what docs/operator/hub.md says."""
-    told = re.search(
-        r"```sql\n(.*?)```", (ROOT / "docs" / "operator" / "hub.md").read_text(encoding="utf-8"), re.DOTALL
-    )
-    assert told is not None
-    async with hub.hub.store.writing() as tx:
-        for line in told[1].splitlines():
-            await tx.execute(text(line))
-
-
-async def test_a_word_that_somebody_took_from_a_shop_is_freed_as_long_as_no_home_was_asked_under_it(
-    tmp_path: Path,
-) -> None:
-    async with run_hub(hub_file(tmp_path)) as hub:
-        squatter, shop = HubRetailer(hub, await hub.retailer()), HubRetailer(hub, await hub.retailer("Maison Lune"))
-        await squatter.brand()
-        await squatter.enrol()
-        assert (await shop.brand())[0] == 409, "first come, first served"
-        await frees(hub)
-        assert (await shop.brand())[0] == 201
-        assert (await shop.enrol())[0] == 201, "the key's name is free too"
-        await shop.ask()
-        with pytest.raises(IntegrityError):
-            await frees(hub)
-        assert (await shop.call("GET", "/v1/brands/lune/keys"))[1]["data"], "nothing of it is gone"

@@ -191,6 +191,7 @@ async def test_a_name_is_freed_for_its_owner_only_while_no_home_was_asked(tmp_pa
         await brand_operation.free_brand(store, "lune", hub.hub.now())
         assert (await owner.brand())[0] == 201
         assert (await squatter.call("GET", "/v1/brands/lune"))[0] == 404
+        assert (await owner.enrol())[0] == 201, "the key's name is free too"
         await owner.ask()
         with pytest.raises(NotPossible, match="stays taken"):
             await brand_operation.free_brand(store, "lune", hub.hub.now())
