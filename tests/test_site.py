@@ -130,7 +130,7 @@ def test_every_page_that_a_source_names_is_there() -> None:
 
 def test_every_decision_stands_in_the_list_of_decisions_under_a_number_of_its_own() -> None:
     records = sorted(page.name for page in (DOCS / "decisions").glob("0*.md"))
-    assert [name[:4] for name in records] == [f"{number:04}" for number in range(1, len(records) + 1)]
+    assert len({name[:4] for name in records}) == len(records)
     listed = re.findall(r"\((0[\w-]+\.md)\)", (DOCS / "decisions" / "index.md").read_text(encoding="utf-8"))
     assert sorted(listed) == records
 

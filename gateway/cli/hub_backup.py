@@ -114,6 +114,8 @@ def restore(  # noqa: PLR0913 - one argument an option of the command
         print_line(f"Revoked again: {done.again}, which the backup did not know.")
     if not done.had_list and nothing_revoked:
         print_line("No list of revocations was there: what was revoked since then is valid again.")
+    if done.unkept is not None:
+        print_line(f"The database that was there could not be kept: {done.unkept}.")
     if done.before is not None:
         print_line(f"What was there lies in {done.before}. Delete it when you need it no more.")
     if listing.folder != str(file.folder) and file.boxes is not None:

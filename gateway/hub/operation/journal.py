@@ -170,7 +170,7 @@ async def apply(store: HubStore, entries: Sequence[JournalEntry], now: datetime)
         return 0
     async with store.reading() as tx:
         known = set((await tx.execute(select(revocations.c.id))).scalars())
-    missing = [entry for entry in entries if entry.id not in known]
+    missing = list({entry.id: entry for entry in entries if entry.id not in known}.values())
     if not missing:
         return 0
     async with store.writing() as tx:

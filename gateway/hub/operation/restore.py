@@ -14,7 +14,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import IO
 
-from sqlalchemy import select, update
+from sqlalchemy import NullPool, select, update
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from gateway.domain.frozen import Frozen
 from gateway.hub.boxes.authority import HubAuthority
@@ -23,9 +25,10 @@ from gateway.hub.boxes.unenrolment import revoke_certificates
 from gateway.hub.config import HubFile
 from gateway.hub.database.revocations import RevocationKind, record_revocation
 from gateway.hub.database.store import HubStore, StoreUnusable, lock_database
-from gateway.hub.database.tables import api_keys, claims, endpoints, homes
+from gateway.hub.database.tables import api_keys, claims, endpoints, homes, revocations
 from gateway.hub.operation import backup, databases
 from gateway.hub.operation.backup import HubListing
+from gateway.hub.operation.databases import DatabaseToolFailed
 from gateway.hub.operation.folder import RESTORE_MARK, own_folder
 from gateway.hub.operation.journal import JOURNAL_FILE, JournalEntry, RevocationJournal, apply, read_journal
 from gateway.hub.signing_key import KEY_FILE_NAME
@@ -35,6 +38,7 @@ from gateway.system.atomic_file import sync_folder, write_whole
 from gateway.system.listed_archive import write_file
 
 STAGING = ".restored"  # in the hub's folder
+_KEPT = ".kept"  # in the staging folder: a dump of the database that is replaced
 
 
 class RestoreRefused(Exception):  # noqa: N818 - it says what is the matter
@@ -54,11 +58,15 @@ class WithoutList(Enum):
 
 
 class Restored(Frozen):
-    """What a restore did. `again`: revocations that the backup did not know; `before`: where the old files lie."""
+    """What a restore did. `again`: revocations that the backup did not know; `before`: where the old files lie.
+
+    `unkept`: why the PostgreSQL database that was there is not in `before`.
+    """
 
     again: int
     had_list: bool
     before: Path | None
+    unkept: str | None = None
 
 
 async def restore(  # noqa: PLR0913 - what the command takes
@@ -89,9 +97,12 @@ async def restore(  # noqa: PLR0913 - what the command takes
             at = f"{listing.at:%Y-%m-%d %H:%M} UTC"
             todo = f"Give a copy of {JOURNAL_FILE} (--revoked), or say --nothing-revoked (you know that) or --ask-anew."
             raise RestoreRefused(f"Nothing here says what was revoked after {at}: it would be valid again.", todo)
+        entries += await _revocations_in(file.database)
+        _make_staging(file)
+        unkept = _keep_database(file)
         again = await _put_back(archive, file, entries, now, ask_anew=without_list is WithoutList.ASK_ANEW)
         before = _move_into_place(file, now)
-    return Restored(again=again, had_list=had_list, before=before)
+    return Restored(again=again, had_list=had_list, before=before, unkept=unkept)
 
 
 _DATABASE = "the database"
@@ -153,13 +164,44 @@ def _known_revocations(file: HubFile, listing: HubListing, lists: Sequence[Path]
     return list(entries.values()), bool(found)
 
 
+async def _revocations_in(database: str) -> list[JournalEntry]:
+    """Return what the database that is there knows; one that is missing, damaged or older knows nothing."""
+    if databases.kind_of(database) == "sqlite" and not databases.sqlite_file(database).is_file():
+        return []
+    engine = create_async_engine(database, poolclass=NullPool)
+    try:
+        async with engine.connect() as connection:
+            rows = (await connection.execute(select(revocations).order_by(revocations.c.number))).all()
+        return [JournalEntry.model_validate(row._asdict()) for row in rows]
+    except (DBAPIError, OSError, ValueError):
+        return []
+    finally:
+        await engine.dispose()
+
+
+def _make_staging(file: HubFile) -> None:
+    shutil.rmtree(file.folder / STAGING, ignore_errors=True)
+    (file.folder / STAGING).mkdir(mode=0o700)
+
+
+def _keep_database(file: HubFile) -> str | None:
+    """Dump the PostgreSQL database that is there, to be kept with the old files; return why that is impossible."""
+    if databases.kind_of(file.database) == "sqlite" or not databases.has_tables(file.database):
+        return None
+    kept = file.folder / STAGING / _KEPT
+    kept.mkdir(mode=0o700)
+    try:
+        databases.copy_database(file.database, kept)
+    except DatabaseToolFailed as error:
+        return str(error)
+    return None
+
+
 async def _put_back(
     archive: Path, file: HubFile, entries: Sequence[JournalEntry], now: datetime, *, ask_anew: bool
 ) -> int:
     """Unpack into the staging folder, and bring the database there up to the list."""
     staging = file.folder / STAGING
-    shutil.rmtree(staging, ignore_errors=True)
-    staging.mkdir(mode=0o700)
     is_sqlite = databases.kind_of(file.database) == "sqlite"
     try:
         _unpack(archive, staging)
@@ -243,6 +285,11 @@ def _move_into_place(file: HubFile, now: datetime) -> Path | None:
     for path in moved:
         before.mkdir(mode=0o700, exist_ok=True)
         shutil.move(path, before / path.name)
+    if (staging / _KEPT).is_dir():
+        for path in (staging / _KEPT).iterdir():
+            before.mkdir(mode=0o700, exist_ok=True)
+            path.rename(before / path.name)
+        (staging / _KEPT).rmdir()
     if target is not None:
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         shutil.move(staging / databases.SQLITE_FILE, target)
@@ -256,4 +303,4 @@ def _move_into_place(file: HubFile, now: datetime) -> Path | None:
     staging.rmdir()
     (folder / RESTORE_MARK).unlink()
     sync_folder(folder)
-    return before if moved else None
+    return before if before.is_dir() else None
