@@ -213,7 +213,7 @@ def add_key(
 
 @keys.example("perron hub key revoke key-...", name="revoke")
 def revoke_key(key: KeyId, *, config: HubConfig = DEFAULT_CONFIG) -> None:
-    """Revoke an API key. It is refused from the next request on."""
+    """Revoke an API key. It is refused within a second."""
     id_ = key.partition("_")[0]  # of a whole token only this part is looked up, and shown
     _operate(config, lambda store, now: retailer_operation.revoke_key(store, id_, now))
     print_line(f"{id_} is revoked.")

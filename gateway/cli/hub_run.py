@@ -39,7 +39,7 @@ def hub(context: typer.Context, *, config: HubConfig = DEFAULT_CONFIG) -> None:
 
     A hub is one URL for retailers, owners and couriers of many boxes. It keeps what was asked and what the boxes
     answered, and rings at their doors. It decides nothing: a box believes what a brand or its own household has signed.
-    docs/operator/hub.md tells how it is set up. A command changes a running hub at once, by its database.
+    docs/operator/hub.md tells how it is set up. A command changes a running hub within a second, by its database.
     """
     if context.invoked_subcommand is not None:
         if config != DEFAULT_CONFIG:

@@ -1,6 +1,6 @@
 """Lists, suspends, resumes, limits and ends retailers, and revokes their API keys.
 
-Each function is one transaction of the store that the running hub uses too, so a change counts from its next request.
+Each function is one transaction of the store that the running hub uses too, so a change counts within a second.
 """
 
 from collections.abc import Mapping
