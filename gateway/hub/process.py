@@ -18,6 +18,7 @@ from gateway.hub.api import (
     brands,
     carriers,
     connections,
+    couriers,
     deliveries,
     events,
     household,
@@ -37,6 +38,7 @@ from gateway.hub.boxes.presence import HomePresence
 from gateway.hub.brokers import load_cluster, open_homes_broker
 from gateway.hub.config import HubFile, ShardAssignment
 from gateway.hub.consent.page import ConsentPage
+from gateway.hub.courier.routes import CourierRoutes
 from gateway.hub.database.migrations import seal_plain_secrets
 from gateway.hub.database.store import HubStore, lock_database
 from gateway.hub.deliveries.connections import due_connections
@@ -61,8 +63,8 @@ from gateway.system.shutdown import until_stopped
 
 OPERATIONS = (
     *api_keys.API_KEYS, *brands.BRANDS, *connections.CONNECTIONS, *brand_facts.BRAND_FACTS, *deliveries.DELIVERIES,
-    *batches.BATCHES, *events.EVENTS, *events.HUB, *carriers.CARRIERS, *webhook_endpoints.WEBHOOK_ENDPOINTS,
-    *household.HOUSEHOLD,
+    *batches.BATCHES, *couriers.COURIERS, *events.EVENTS, *events.HUB, *carriers.CARRIERS,
+    *webhook_endpoints.WEBHOOK_ENDPOINTS, *household.HOUSEHOLD,
 )  # fmt: skip
 """All of the API, in the order of its document."""
 
@@ -139,6 +141,7 @@ class HubProcess:
             extra=[
                 *ConsentPage(context, behind_proxy=file.listen.behind_proxy).routes(),
                 *SharedVisitPage(file.url).routes(),
+                *CourierRoutes(context, behind_proxy=file.listen.behind_proxy).routes(),
             ],
         )  # fmt: skip
 

@@ -77,7 +77,7 @@ class BatchItemResult(Model, Generic[M]):
     problem: Document | None = None
 
 
-class DeliveryItemResult(BatchItemResult[delivery_models.Delivery]):
+class DeliveryItemResult(BatchItemResult[delivery_models.MadeDelivery]):
     """What became of one delivery: a `body` if it was announced, or the `problem`."""
 
 
@@ -108,7 +108,7 @@ async def create(call: RequestContext, body: DeliveryBatch) -> Response[Delivery
     """
     headers = await call.take_items(len(body.items) - 1)
 
-    async def announce(item: JsonValue) -> tuple[int, delivery_models.Delivery | None]:
+    async def announce(item: JsonValue) -> tuple[int, delivery_models.MadeDelivery | None]:
         new = _parsed(delivery_models.NewDelivery, item)
         if isinstance(new, ApiProblem):
             raise new

@@ -38,7 +38,7 @@ from gateway.hub.database.tables import (
     homes,
     jobs,
 )
-from gateway.hub.deliveries import events, evidence, orders
+from gateway.hub.deliveries import courier_codes, events, evidence, orders
 from gateway.hub.deliveries.availability import forbidden_parts, misplaced
 from gateway.hub.http.operation import ApiCaller, OperationGroup, RequestContext, Response, links_to
 from gateway.hub.http.problem import ApiProblem, Code, Detail
@@ -63,10 +63,18 @@ DELIVERIES = OperationGroup("Deliveries")
 _ITEM_PATH = "/v1/deliveries/{delivery_id}"
 _STEP_FIELDS = tuple(name for name in models.Step.model_fields if name != "at")
 _LINKS = links_to(
-    "delivery_id", "readDelivery", "changeDelivery", "cancelDelivery", "askMoreTime", "readTimeline", "readProof"
+    "delivery_id",
+    "readDelivery",
+    "changeDelivery",
+    "cancelDelivery",
+    "askMoreTime",
+    "makeCourierCode",
+    "readTimeline",
+    "readProof",
 )
 _REQUEST_CODES = frozenset({Code.NOT_CONNECTED, Code.SIGNATURE_REFUSED, Code.CONFLICT, Code.INVALID})
 _CODES_WITH_TERMS = _REQUEST_CODES | {Code.NOT_PERMITTED}
+CODES_OF_CHANGE = _CODES_WITH_TERMS | {Code.TOO_LATE, Code.STALE_VERSION}
 _INSERT_DELIVERY = insert(deliveries).returning(*deliveries.c)
 
 
@@ -74,15 +82,19 @@ _INSERT_DELIVERY = insert(deliveries).returning(*deliveries.c)
     "POST", "/v1/deliveries", "createDelivery", statuses=(201, 200), links=_LINKS, max_body_bytes=MAX_BODY_BYTES,
     refuses=_CODES_WITH_TERMS | {Code.NOT_FOUND, Code.ALREADY_EXISTS, Code.SIGNATURE_REQUIRED},
 )  # fmt: skip
-async def create(call: RequestContext, body: models.NewDelivery) -> Response[models.Delivery]:
+async def create(call: RequestContext, body: models.NewDelivery) -> Response[models.MadeDelivery]:
     """Announce a delivery. The hub sends it to the home if the home permits the brand, and holds it otherwise."""
+    code = _new_code(body)
+    if code is not None:
+        coded = body.delivery.model_copy(update={"courier_sha256": code.sha256})
+        body = body.model_copy(update={"delivery": coded})
     missing = ApiProblem(Code.NOT_FOUND, "There is no such connection, or it is not yours.")
     connection = _check_connection_state(await find_owned(call, connections, body.connection, missing=missing))
     token = _token_of(body)
     if token is not None:
         same = await _find_by_token(call, connection, token)
         if same is not None:
-            return Response(delivery_of(same), status=200, headers={"Location": f"/v1/deliveries/{same.id}"})
+            return Response(_made(same), status=200, headers={"Location": f"/v1/deliveries/{same.id}"})
     offer = await _build_offer(call, connection, body, token)
     await _check_offer(call, connection, offer, body)
     await _check_name_unused(call, connection, offer.id, "/token" if token else "/delivery/name")
@@ -100,12 +112,13 @@ async def create(call: RequestContext, body: models.NewDelivery) -> Response[mod
     row = (await call.tx.execute(_INSERT_DELIVERY, columns)).one()
     await orders.store_parcels(call.tx, row, promise)
     await _store_and_send(call, row, offer, token, events.EventType.DELIVERY_CREATED)
-    return Response(delivery_of(row), headers={"Location": f"/v1/deliveries/{id_}"})
+    courier = None if code is None else await made_courier_code(call, row, code)
+    return Response(_made(row, courier), headers={"Location": f"/v1/deliveries/{id_}"})
 
 
 @DELIVERIES.add(
     "PATCH", _ITEM_PATH, "changeDelivery", links=_LINKS, max_body_bytes=MAX_BODY_BYTES,
-    refuses=_CODES_WITH_TERMS | {Code.TOO_LATE, Code.STALE_VERSION},
+    refuses=CODES_OF_CHANGE,
 )  # fmt: skip
 async def change(call: RequestContext, delivery_id: models.DeliveryId, body: models.ChangedDelivery) -> models.Delivery:
     """Change a delivery. The home decides whether the new version still counts."""
@@ -272,6 +285,33 @@ async def proof(call: RequestContext, delivery_id: models.DeliveryId) -> evidenc
              "missing_parcels": evidence.missing_parcels_of(promise["parcels"], accounts[-1])}  # fmt: skip
     shown = {name: facts[name] for name in evidence.Evidence.model_fields}
     return evidence.Evidence.model_validate(shown, strict=False)
+
+
+def _new_code(body: models.NewDelivery) -> courier_codes.CourierCode | None:
+    """Return the new courier's code that an announcement asks for, or None."""
+    if not body.courier:
+        return None
+    if _token_of(body) is not None:
+        why = "The brand signed the order: make the code yourself, and sign its digest."
+        raise ApiProblem.at("/courier", "signed_by_brand", why, detail=why)
+    if body.delivery.courier_sha256 is not None:
+        why = "The order has the digest of your own code already."
+        raise ApiProblem.at("/courier", "code_given", why, detail=why)
+    return courier_codes.new_code()
+
+
+async def made_courier_code(
+    call: RequestContext, row: Row[Any], code: courier_codes.CourierCode
+) -> models.MadeCourierCode:
+    """Make the page of a delivery's courier, and return the code as the API shows it once."""
+    return models.MadeCourierCode(
+        text=code.text, courier_sha256=code.sha256, link=await courier_codes.open_page(call, row, code),
+        qr_svg=courier_codes.qr_svg(code.text), qr_png=courier_codes.qr_png(code.text),
+    )  # fmt: skip
+
+
+def _made(row: Row[Any], courier: models.MadeCourierCode | None = None) -> models.MadeDelivery:
+    return models.MadeDelivery(**dict(delivery_of(row)), courier=courier)
 
 
 async def _build_offer(

@@ -87,6 +87,10 @@ _COURIER_FIELD = Field(
     " together, and refuses a delivery without it: `state` is `refused`, `reason` is `courier_code_missing`.",
     examples=["be45cb2605bf36bebde684841a28f0fd43c69850a3dce5fedba69928ee3a8991"],
 )
+_MAKE_COURIER_FIELD = Field(
+    description="`true`: the hub makes the courier's one-time code, writes its digest into the order, and returns the"
+    " code once, with a QR code and a link to a page for the courier. Only of a `delivery` without `courier_sha256`."
+)
 CourierDigest = Annotated[promise.Digest | None, _COURIER_FIELD]
 _ENTRANCES_FIELD = Field(
     description="Every entrance at which you accept the delivery; the hub adds `entrance` to them. Without it you say"
@@ -229,6 +233,7 @@ class NewDelivery(_DeliveryOrToken):
     delivery: NewPromise = _ABSENT_FIELD
     token: Annotated[Token, _TOKEN_FIELD] = _ABSENT_FIELD
     metadata: Annotated[Metadata, _METADATA_FIELD] = Field(default_factory=dict)
+    courier: Annotated[bool, _MAKE_COURIER_FIELD] = False
 
 
 class Change(Model):
@@ -296,6 +301,34 @@ class LateCourier(Model):
     token: Token | None = None
 
 
+class ArrivalNotice(Model):
+    """When the courier comes: `on_the_way` once he has set out, `eta` when he expects to be there, or both.
+
+    Without `token` the hub signs it, for a delivery that it signed too. If the brand signed the delivery, `token` is
+    the brand's own message of version 2 with `do` `arrival`, the delivery's `id` and its newest `version`, `needs`
+    `["arrival"]`, and the same `on_the_way` and `eta`.
+    """
+
+    on_the_way: Literal[True] | None = None
+    eta: promise.Instant | None = None
+    token: Token | None = None
+
+
+class MadeCourierCode(Model):
+    """A courier's one-time code. The hub shows it once and keeps its digest only.
+
+    `text`: what the QR code contains. `courier_sha256`: the digest that the order has now. `link`: the page for the
+    courier; the code stands behind its `#`, which no browser sends. `qr_svg`: the QR code as an SVG document, `qr_png`:
+    the same as a PNG image in base64.
+    """
+
+    text: Annotated[str, StringConstraints(pattern=r"^perron:[a-z2-7]{26}$")]
+    courier_sha256: promise.Digest
+    link: str
+    qr_svg: str
+    qr_png: str
+
+
 ColdChain = Annotated[tuple[promise.ItemResult, ...], Field(max_length=promise_v2.MAX_ITEMS)] | None
 
 
@@ -312,6 +345,7 @@ class Delivery(Model):
     entrance to which the home moved the delivery, because `entrance` could not take it; null: it was not moved.
     `more_time`: what became of a late courier's question, `asked`, `given` (half an hour from the answer, or from
     the end of the window if that is later), `refused` or, after half an hour, `unanswered`; null: nobody asked.
+    `on_the_way`: when its carrier said that the courier set out, `eta`: when he is expected; null: nobody said it.
     `cold_chain`: how the cold chain of each item held, once the way in is secured: `conformant`, `non_conformant`
     or `unknown`, with reasons; null: not yet, or the order has no items. `needs`: the optional features of an order
     of version 2; null: it is of version 1. `collected`: of an order with `collect`, whether each of those codes was
@@ -334,6 +368,8 @@ class Delivery(Model):
     custody: Literal["receiver", "household"] | None = None
     moved_to: promise.Id | None = None
     more_time: promise.TimeAnswer | None = None
+    on_the_way: datetime | None = None
+    eta: datetime | None = None
     collected: CollectResult | None = None
     cold_chain: ColdChain = None
     entrance: promise.Id
@@ -358,6 +394,19 @@ class Delivery(Model):
     sandbox: bool
     created: datetime
     changed: datetime
+
+
+class MadeDelivery(Delivery):
+    """A new delivery. `courier`: the code that was asked for, which is never shown again; null: none was asked for."""
+
+    courier: MadeCourierCode | None = None
+
+
+class CodedDelivery(Model):
+    """A delivery whose order has a new courier's code, and that code, which is never shown again."""
+
+    delivery: Delivery
+    courier: MadeCourierCode
 
 
 class Deliveries(Model):

@@ -49,6 +49,7 @@ _NAMES = "whether a host is a name of the internet no pattern says"
 _SIGNED = "whether a signature holds no pattern says"
 _LARGE = "an endless token is refused by its bytes before it is looked at"
 ALLOWED_REFUSALS: Mapping[tuple[str, str], str] = MappingProxyType({
+    ("createDelivery", "invalid"): "the hub makes no code for an order that has one, or that the brand signed",
     ("createApiKey", "invalid"): "a carrier's key names its carrier, and no other key names one",
     ("listBrands", "bad_cursor"): _OPAQUE,
     ("listConnections", "bad_cursor"): _OPAQUE,

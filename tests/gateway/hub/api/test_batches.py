@@ -39,6 +39,7 @@ async def test_each_delivery_of_a_batch_has_its_own_result_and_a_bad_one_spoils_
         ]  # fmt: skip
         assert said["data"][2]["problem"]["errors"][0]["pointer"] == "/delivery/colour", "as of the item alone"
         made = said["data"][0]["body"]
+        assert made.pop("courier") is None, "nobody asked for one"
         assert (await home.ask("GET", f"/v1/deliveries/{made['id']}"))[1] == made
         _, listed = await home.ask("GET", "/v1/deliveries")
         assert {one["name"] for one in listed["data"]} == {"ord-1", "ord-2", "ord-3"}, "of the refused nothing is kept"

@@ -28,14 +28,14 @@ SCHEMA_NAMES = """
 Answer ApiKey ApiKeys AskedTerms Attempt Authorities Availability AvailabilityBatch
 AvailabilityBatchResult AvailabilityItemResult AvailabilityQuestion BoxDescription Brand BrandFacts
 BrandKey BrandKeys BrandMessageState Brands BrokerAt CancelStatus Carrier Carriers Change-Input
-Change-Output ChangedDelivery Claiming Code CollectResult Confirming Connection Connections Deliveries
-Delivery DeliveryBatch DeliveryBatchResult DeliveryItemResult Detail Document DoorResult Ending Endpoint
-EndpointChange EndpointWithSecret Endpoints Event Events Evidence FoodProfile GivenTerms HubKey ItemLine
-ItemResult Joined JsonValue LabelRule LateCourier Leaving Line MadeConnection MadeKey Messages NewBrand
-NewBrandKey NewConnection NewDelivery NewEndpoint NewKey NewOrder NewPromise Ordered ParcelSize Renewed
-Renewing Replay Replayed Sandbox Sealed SealedAnswer SignedBrandMessage SignedMessage SimulatedEntrance
-Span State StatedFacts Statement Step StreamMessage TimeAnswer Timeline Told Type WebhookMessage What
-Why Window Withdrawal
+Change-Output ChangedDelivery Claiming Code CodedDelivery CollectResult Confirming Connection
+Connections Deliveries Delivery DeliveryBatch DeliveryBatchResult DeliveryItemResult Detail Document
+DoorResult Ending Endpoint EndpointChange EndpointWithSecret Endpoints Event Events Evidence FoodProfile
+GivenTerms HubKey ItemLine ItemResult Joined JsonValue LabelRule LateCourier Leaving Line MadeConnection
+MadeCourierCode MadeDelivery MadeKey Messages NewBrand NewBrandKey NewConnection NewDelivery NewEndpoint
+NewKey NewOrder NewPromise Ordered ParcelSize Renewed Renewing Replay Replayed Sandbox Sealed
+SealedAnswer SignedBrandMessage SignedMessage SimulatedEntrance Span State StatedFacts Statement Step
+StreamMessage TimeAnswer Timeline Told Type WebhookMessage What Why Window Withdrawal
 """
 """A class behind one of them may be renamed in the code: `PUBLIC_NAMES` in gateway/hub/api/openapi.py."""
 

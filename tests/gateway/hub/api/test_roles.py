@@ -79,6 +79,7 @@ TABLE: Mapping[str, Row] = MappingProxyType({
     "readProof": Row("/v1/deliveries/{ended}/proof", 200, 200, 404),
     "createDeliveries": Row("/v1/delivery_batches", 200, 403, 200, {"items": [NEW]}),  # each item is refused alone
     "readAvailabilities": Row("/v1/availability", 200, 200, 200, {"items": [{}]}),
+    "makeCourierCode": Row("/v1/deliveries/{delivery}/courier", 201, 403, 404, carrier=201),
     "listEvents": Row("/v1/events", 200, 200, 200),
     "followEvents": Row("/v1/events/stream?seconds=0", 200, 200, 200),
     "readEvent": Row("/v1/events/{event}", 200, 200, 404),
