@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import insert, select, update
 
 from gateway.config.home import Home
-from gateway.domain.delivery.promise import Cancel, DeliveryBody, State, TimeRequest
+from gateway.domain.delivery.promise import Cancel, DeliveryBody, Notice, State
 from gateway.domain.delivery.result import CollectResult, Outcome
 from gateway.domain.delivery.result import DoorResult as Left
 from gateway.domain.visit.commands import ReportDoorResult, ReportParcelResult
@@ -56,7 +56,7 @@ class HubHouse:
         async with self.hub.http.request(method, path, json=body, headers=self.retailer.headers) as answer:
             return answer.status, await answer.json(content_type=None)
 
-    def token(self, said: DeliveryBody | Cancel | TimeRequest, **more: Any) -> str:  # noqa: ANN401 - any claim
+    def token(self, said: DeliveryBody | Cancel | Notice, **more: Any) -> str:  # noqa: ANN401 - any claim
         """As the brand signs it now."""
         return sign_claims(make_claims(said, now=self.made.clock.now(), aud=HOME, **more)).decode()
 

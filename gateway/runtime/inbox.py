@@ -218,6 +218,19 @@ class Inbox:
             result = answer.result
             self._notify_late(delivery_key(result.brand or "", result.delivery or ""), answer.time_message)
 
+        if answer.arrival_message is not None:
+            self._notify_arrival(answer, answer.arrival_message)
+
+    def _notify_arrival(self, answer: MessageAnswer, message: int) -> None:
+        (delivery,), now = answer.changed, self.clock.now()
+        facts, known = self.store.deliveries.facts(delivery, now), self.store.arrivals.expected(delivery, now)
+        if facts is None or known is None:
+            return
+        about = c.Notification.EXPECTED_AT if known.set_out is None else c.Notification.ON_THE_WAY
+        detail = "" if answer.eta is None else answer.eta.isoformat()
+        command = c.NotifyOwner(notification=about, delivery=delivery, detail=detail)
+        self.outbox.notify_of_delivery(command, facts.entrance, now, message=message, delivery=delivery)
+
     def _notify_late(self, delivery: str, message: int) -> None:
         facts = self.store.deliveries.facts(delivery, self.clock.now())
         if facts is not None:

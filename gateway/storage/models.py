@@ -47,13 +47,15 @@ class MessageAnswer(Frozen):
 
     `changed` are the deliveries whose facts changed, so a running visit may need them. `permission_message` is the
     number of the message to the owner that the brand asks for permission, `time_message` that of a late courier's
-    question.
+    question, `arrival_message` that a courier comes, at `eta` if that is known.
     """
 
     result: DeliveryResult
     changed: tuple[str, ...] = ()
     permission_message: int | None = None
     time_message: int | None = None
+    arrival_message: int | None = None
+    eta: datetime | None = None
 
 
 class StopState(Frozen):

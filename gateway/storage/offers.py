@@ -10,10 +10,12 @@ from gateway.domain.delivery.candidate import DeliveryContext
 from gateway.domain.delivery.own_parcel import OWN_BRAND
 from gateway.domain.delivery.permission import PermissionStatus, permission_refusal
 from gateway.domain.delivery.promise import (
+    Arrival,
     Cancel,
     Claims,
     DeliveryOrder,
     DeliveryResult,
+    Notice,
     Offer,
     State,
     TimeRequest,
@@ -27,7 +29,8 @@ from gateway.domain.now import Now
 from gateway.domain.visit.commands import Notification
 from gateway.protocol.delivery_message import MAX_CLOCK_SKEW_S, HubClaims, UnsupportedMessage
 from gateway.protocol.jws import RejectedMessage, RejectionCode, kid_of
-from gateway.storage import brandkeys, outbox
+from gateway.storage import arrivals, brandkeys, outbox
+from gateway.storage.arrivals import NotedArrival
 from gateway.storage.database import Database
 from gateway.storage.models import MessageAnswer
 from gateway.storage.more_time import Asked, AskTimeProblem, ask
@@ -103,7 +106,8 @@ class OfferProcessor(Frozen):
         if db.exists("SELECT 1 FROM answer WHERE brand = ? AND jti = ?", (claims.iss, claims.jti)):
             _log_message(db, claims, MessageRefusal.JTI_REUSED, now)
             return _refused(blank, MessageRefusal.JTI_REUSED)
-        code, time_message = _hub_signature_refusal(db, claims) if signer == HUB_SIGNER else None, None
+        code = _hub_signature_refusal(db, claims) if signer == HUB_SIGNER else None
+        time_message, arrival = None, NotedArrival(message=None, eta=None)
         if code is not None:
             pass
         elif isinstance(message, Cancel):
@@ -114,6 +118,12 @@ class OfferProcessor(Frozen):
                 time_message, blank = asked.message, blank.model_copy(update={"version": message.version})
             else:
                 code = asked.value
+        elif isinstance(message, Arrival):
+            noted = self._note_arrival(db, key, message, now)
+            if isinstance(noted, NotedArrival):
+                arrival, blank = noted, blank.model_copy(update={"version": message.version})
+            else:
+                code = noted
         elif _predates_restore(db, claims.iat):
             code = MessageRefusal.ANNOUNCE_AGAIN
         else:
@@ -127,7 +137,17 @@ class OfferProcessor(Frozen):
         if code is not None:
             return MessageAnswer(result=result)
         notified = _request_permission(db, message, claims.iss, key, now)
-        return MessageAnswer(result=result, changed=(key,), permission_message=notified, time_message=time_message)
+        return MessageAnswer(
+            result=result, changed=(key,), permission_message=notified, time_message=time_message,
+            arrival_message=arrival.message, eta=arrival.eta,
+        )  # fmt: skip
+
+    def _note_arrival(self, db: Database, key: str, message: Arrival, now: Now) -> NotedArrival | str:
+        """Store when a courier comes, or return why not."""
+        row = row_of(db, key)
+        if row is not None and row.order.entrance not in self.entrances:
+            return MessageRefusal.UNKNOWN_ENTRANCE
+        return arrivals.note(db, key, message, self.context, now)
 
     def _ask_for_time(self, db: Database, key: str, message: TimeRequest, now: Now) -> Asked | AskTimeProblem | Refusal:
         """Put a late courier's question to the household, or return why not."""
@@ -230,9 +250,9 @@ def _blank_for_rejected(blank: DeliveryResult, rejected: RejectedMessage) -> Del
     return blank.model_copy(update=known)
 
 
-def _version_of(message: Offer | Update | Cancel | TimeRequest) -> int | None:
-    """Return the version that a message makes, which its answer names; a request for more time makes none."""
-    return None if isinstance(message, TimeRequest) else message.version
+def _version_of(message: Offer | Update | Cancel | Notice) -> int | None:
+    """Return the version that a message makes, which its answer names; a notice makes none."""
+    return None if isinstance(message, Notice) else message.version
 
 
 def _refused(blank: DeliveryResult, code: str, *, why: str | None = None) -> MessageAnswer:
@@ -331,12 +351,12 @@ def _cancel_refusal(row: DeliveryRow, cancel: Cancel) -> str | None:
 
 
 def _request_permission(
-    db: Database, message: Offer | Update | Cancel | TimeRequest, brand: str, key: str, now: Now
+    db: Database, message: Offer | Update | Cancel | Notice, brand: str, key: str, now: Now
 ) -> int | None:
     """Notify the owner that a brand asks for permission: once, however many deliveries it announces."""
     permission = permission_of(db, brand)
     if (
-        isinstance(message, Cancel | TimeRequest)
+        isinstance(message, Cancel | Notice)
         or permission is None
         or permission.standing is not PermissionStatus.PENDING
     ):

@@ -23,6 +23,7 @@ from gateway.domain.now import Now
 from gateway.domain.visit.commands import ReserveOpening, RingBell
 from gateway.domain.visit.events import CodeMatch, DiskChanged, FactsChanged, KeeperWithdrawn
 from gateway.storage import brandkeys, decisions, guests
+from gateway.storage.arrivals import Arrivals
 from gateway.storage.audit_log import AuditLog, erase_bodies
 from gateway.storage.bookings import BookingStore
 from gateway.storage.box import BoxState
@@ -121,6 +122,7 @@ class Store:
         self.recordings = Recordings(*both)
         self.turned_away = TurnedAwayStore(*both)
         self.visits = VisitList(*both)
+        self.arrivals = Arrivals(*both)
         self.more_time = MoreTime(*both, context=self._context)
         self.returns = Returns(*both)
         self.rollback = RollbackRecord(*both)

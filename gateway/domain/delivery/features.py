@@ -35,12 +35,13 @@ class Feature(StrEnum):
     MIN_CELSIUS = auto()  # the place may not be colder
     DIMENSIONS = auto()  # the size of the largest parcel
     LABEL_RULES = auto()  # the rules on the label that must have been read (label.py)
+    ARRIVAL = auto()  # of a message, not of an order: when the courier comes
     MORE_TIME = auto()  # of a message, not of an order: the courier is late, and asks the household for more time
 
 
 SUPPORTED_FEATURES: Final = frozenset({
     Feature.ITEMS, Feature.COLLECT, Feature.ENTRANCES, Feature.MIN_CELSIUS, Feature.DIMENSIONS, Feature.LABEL_RULES,
-    Feature.HOLDER_ROBOT, Feature.YES_EACH, Feature.MORE_TIME,
+    Feature.HOLDER_ROBOT, Feature.YES_EACH, Feature.MORE_TIME, Feature.ARRIVAL,
 })  # fmt: skip
 """The features that this box understands. The one place to change when another one is built."""
 

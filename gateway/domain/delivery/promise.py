@@ -180,9 +180,34 @@ class TimeRequest(WireModel):
     needs: tuple[Literal[Feature.MORE_TIME]]
 
 
-def _refuse_version_2(message: Offer | Update | Cancel | TimeRequest) -> Offer | Update | Cancel | TimeRequest:
-    if isinstance(message, TimeRequest):
-        raise ValueError("a request for more time is a message of version 2")  # noqa: TRY004 - pydantic expects it
+class Arrival(WireModel):
+    """A brand's courier is on his way, or is expected at a time, or both. It changes nothing of the order.
+
+    `version`: of the order that it is about; it counts only while that one is the newest. Only a message of version 2
+    can be one.
+    """
+
+    do: Literal["arrival"] = "arrival"
+    id: Id
+    version: Version
+    on_the_way: Literal[True] | None = None
+    eta: Instant | None = None
+    needs: tuple[Literal[Feature.ARRIVAL]]
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.on_the_way is None and self.eta is None:
+            raise ValueError("it says `on_the_way`, `eta` or both")
+        return self
+
+
+Notice = TimeRequest | Arrival
+"""A message about an order that is no version of it."""
+
+
+def _refuse_version_2(message: Offer | Update | Cancel | Notice) -> Offer | Update | Cancel | Notice:
+    if isinstance(message, Notice):
+        raise ValueError("this is a message of version 2")  # noqa: TRY004 - pydantic expects it
     return message
 
 
@@ -204,7 +229,7 @@ class Claims(SignedMessage):
     """The payload of one message about a delivery."""
 
     delivery: Annotated[
-        Offer | Update | Cancel | TimeRequest, Field(discriminator="do"), AfterValidator(_refuse_version_2)
+        Offer | Update | Cancel | TimeRequest | Arrival, Field(discriminator="do"), AfterValidator(_refuse_version_2)
     ]
 
 

@@ -14,6 +14,7 @@ from gateway.domain.delivery.items import DEFAULT_MAX_SECONDS, OrderItem, limits
 from gateway.domain.delivery.label import LabelRule
 from gateway.domain.delivery.promise import (
     MAX_PARCELS,
+    Arrival,
     Cancel,
     Claims,
     DeliveryBody,
@@ -232,7 +233,7 @@ class CancelV2(Cancel):
     needs: Annotated[tuple[Feature, ...], Field(max_length=0)]
 
 
-MessageV2 = Annotated[OfferV2 | UpdateV2 | CancelV2 | TimeRequest, Field(discriminator="do")]
+MessageV2 = Annotated[OfferV2 | UpdateV2 | CancelV2 | TimeRequest | Arrival, Field(discriminator="do")]
 """What a message of version 2 may be about."""
 
 

@@ -48,6 +48,8 @@ class Notification(StrEnum):
     NO_RECEIVER = auto()
     ADMITTED = auto()  # the box let somebody of the household's own in: nobody rings
     LATE_COURIER = auto()  # no entrance sends it: a courier is late, and asks for more time
+    ON_THE_WAY = auto()  # no entrance sends it, as the next one: a courier set out
+    EXPECTED_AT = auto()  # a courier says when he comes
     MOVED = auto()  # no entrance sends it: the house moved a delivery to another place
     BOOKING_PROPOSED = auto()  # no entrance sends it, as the next two: a source of guests' bookings has a new one
     BOOKING_CHANGED = auto()

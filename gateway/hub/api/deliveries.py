@@ -11,6 +11,7 @@ from gateway.domain.delivery.carrier_names import carrier_id, same_carrier
 from gateway.domain.delivery.features import Feature
 from gateway.domain.delivery.promise import (
     FINAL_STATES,
+    Arrival,
     Cancel,
     DeliveryBody,
     Offer,
@@ -56,7 +57,8 @@ MAX_VERSIONS_PER_DELIVERY = 100  # its home and its proof keep a message of each
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
-SignedOrder = TypeVar("SignedOrder", Offer, Update, Cancel, TimeRequest)
+SignedOrder = TypeVar("SignedOrder", Offer, Update, Cancel, TimeRequest, Arrival)
+SignedNotice = TypeVar("SignedNotice", TimeRequest, Arrival)
 
 DELIVERIES = OperationGroup("Deliveries")
 
@@ -128,7 +130,7 @@ async def change(call: RequestContext, delivery_id: models.DeliveryId, body: mod
     _check_open(row, body.version)
     await _check_version_count(call, row)
     connection = _check_connection_state(await _connection_of(call, row))
-    _check_same_signer(row, token)
+    check_same_signer(row, token)
     order = await _build_update(call, row, connection, body, token)
     await _check_offer(call, connection, order, body)
     promise = orders.promise_fields(order)
@@ -156,7 +158,7 @@ async def cancel(call: RequestContext, delivery_id: models.DeliveryId, body: mod
         return delivery_of(row)
     _check_open(row, None)
     if not row.held or token is not None:  # a held delivery, which no home knows, needs no signed cancel
-        _check_same_signer(row, token)
+        check_same_signer(row, token)
     order = Cancel(id=row.name, version=row.version + 1)  # every box understands a cancel of version 1
     if token is not None:
         order = await _verify_order(call, await _connection_of(call, row), token, Cancel)
@@ -168,7 +170,7 @@ async def cancel(call: RequestContext, delivery_id: models.DeliveryId, body: mod
         await orders.set_state(call.tx, row, State.CANCELLED, None, call.now, request=call.request_id)
     else:
         await orders.send(call, row, order, token)
-        await _notify(call, row, events.EventType.DELIVERY_CHANGED)
+        await notify(call, row, events.EventType.DELIVERY_CHANGED)
     return delivery_of(await orders.find_delivery(call.tx, row.id))
 
 
@@ -188,16 +190,22 @@ async def ask_more_time(
     if row.more_time == TimeAnswer.ASKED:
         return delivery_of(row, call.caller)
     _check_may_ask(call, row)
-    _check_same_signer(row, token)
+    check_same_signer(row, token)
     request = TimeRequest(id=row.name, version=row.version, needs=(Feature.MORE_TIME,))
     if token is not None:
-        request = await _verify_order(call, await _connection_of(call, row), token, TimeRequest)
-        if request.id != row.name:
-            raise _signature_refused("wrong_claims", "It names another delivery.")
-        if request.version != row.version:
-            raise ApiProblem(Code.STALE_VERSION, f"Version {row.version} is the newest.")
+        request = await verify_notice(call, row, token, TimeRequest)
     await orders.send(call, row, request, token, lifetime=row.window_end + MAX_LATENESS - call.now)
     return delivery_of(row, call.caller)
+
+
+async def verify_notice(call: RequestContext, row: Row[Any], token: bytes, kind: type[SignedNotice]) -> SignedNotice:
+    """Return the brand's own notice about the newest version of a delivery, verified as its home will."""
+    notice = await _verify_order(call, await _connection_of(call, row), token, kind)
+    if notice.id != row.name:
+        raise _signature_refused("wrong_claims", "It names another delivery.")
+    if notice.version != row.version:
+        raise ApiProblem(Code.STALE_VERSION, f"Version {row.version} is the newest.")
+    return notice
 
 
 @DELIVERIES.add("GET", "/v1/deliveries", "listDeliveries", carriers=True)
@@ -366,7 +374,7 @@ async def _change_metadata(call: RequestContext, row: Row[Any], body: models.Cha
     new = _metadata_after(row, body)
     if (new["metadata"] or {}) != (row.metadata or {}):
         row = await _update_delivery(call, row, new)
-        await _notify(call, row, events.EventType.DELIVERY_CHANGED)
+        await notify(call, row, events.EventType.DELIVERY_CHANGED)
     return delivery_of(row)
 
 
@@ -466,7 +474,8 @@ async def _check_version_count(call: RequestContext, row: Row[Any]) -> None:
         raise ApiProblem(Code.CONFLICT, detail)
 
 
-def _check_same_signer(row: Row[Any], token: bytes | None) -> None:
+def check_same_signer(row: Row[Any], token: bytes | None) -> None:
+    """Refuse a message whose signer is not the delivery's: the brand, or the hub for it."""
     if token is None and not row.hub_signed:
         raise ApiProblem(Code.CONFLICT, "The brand signed this delivery: send its signed message as `token`.")
     if token is not None and row.hub_signed:
@@ -563,10 +572,11 @@ async def _store_and_send(
     except orders.MessageTooLarge as error:
         reason = "Signed it is larger than 32 KiB: fewer or shorter codes."
         raise ApiProblem.at("/delivery/parcels", "too_large", reason) from error
-    await _notify(call, row, event)
+    await notify(call, row, event)
 
 
-async def _notify(call: RequestContext, row: Row[Any], event: events.EventType) -> None:
+async def notify(call: RequestContext, row: Row[Any], event: events.EventType) -> None:
+    """Store an event about a delivery that this request caused."""
     await orders.notify_retailer(call.tx, row, event, call.now, request=call.request_id)
 
 

@@ -309,9 +309,19 @@ class ArrivalNotice(Model):
     `["arrival"]`, and the same `on_the_way` and `eta`.
     """
 
-    on_the_way: Literal[True] | None = None
-    eta: promise.Instant | None = None
-    token: Token | None = None
+    model_config = ConfigDict(
+        json_schema_extra={"anyOf": [{"required": ["on_the_way"]}, {"required": ["eta"]}, {"required": ["token"]}]}
+    )
+
+    on_the_way: Literal[True] = _ABSENT_FIELD
+    eta: promise.Instant = _ABSENT_FIELD
+    token: Token = _ABSENT_FIELD
+
+    @model_validator(mode="after")
+    def _check_not_empty(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError("say `on_the_way`, `eta` or both")
+        return self
 
 
 class MadeCourierCode(Model):

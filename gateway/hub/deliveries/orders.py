@@ -26,9 +26,9 @@ from gateway.domain.delivery.promise import (
     FINAL_STATES,
     Cancel,
     DeliveryResult,
+    Notice,
     Offer,
     State,
-    TimeRequest,
     Update,
     Window,
 )
@@ -190,7 +190,7 @@ async def store_version(
 async def send(
     hub: HubTransaction,
     row: Row[Any],
-    body: Offer | Update | Cancel | TimeRequest,
+    body: Offer | Update | Cancel | Notice,
     token: bytes | None,
     lifetime: timedelta = jobs.JOB_LIFETIME,
 ) -> None:
@@ -201,16 +201,14 @@ async def send(
     await jobs.enqueue(hub.tx, row.home, kind, token, now=hub.now, delivery=row.id, lifetime=lifetime)
 
 
-def sign_message(
-    hub: HubTransaction, brand: str, home: str | None, body: Offer | Update | Cancel | TimeRequest
-) -> bytes:
+def sign_message(hub: HubTransaction, brand: str, home: str | None, body: Offer | Update | Cancel | Notice) -> bytes:
     """Sign a message as the hub. `home` None: the home is not known yet, and only the size matters."""
     iat = int(hub.now.timestamp())
     fields: dict[str, Any] = {
         "brand": brand, "aud": home or _PLACEHOLDER_HOME, "iat": iat, "nbf": iat, "exp": iat + MAX_LIFETIME_S,
         "jti": secrets.token_urlsafe(16), "delivery": body,
     }  # fmt: skip
-    model = HubClaimsV2 if isinstance(body, DeliveryBodyV2 | CancelV2 | TimeRequest) else HubClaims
+    model = HubClaimsV2 if isinstance(body, DeliveryBodyV2 | CancelV2 | Notice) else HubClaims
     token = hub.signer.sign(model(**fields))
     if len(token) > MAX_MESSAGE_BYTES:
         raise MessageTooLarge
@@ -309,6 +307,8 @@ def event_data(row: Row[Any], changed: Mapping[str, Any] = MappingProxyType({}))
     """Return what an event tells of a delivery, with the columns that were `changed` since the row was read."""
     names = ("id", "connection", "brand", "version", "answered", *STATUS_FIELDS, "cancel")
     told = {name: changed.get(name, getattr(row, name)) for name in names}
+    comes = {name: changed.get(name, getattr(row, name)) for name in ("on_the_way", "eta")}
+    told |= {name: None if at is None else at.isoformat().replace("+00:00", "Z") for name, at in comes.items()}
     return {**told, "name": retailer_name(row), "order_id": row.name, "metadata": row.metadata or {}}
 
 

@@ -163,6 +163,12 @@ class Code(StrEnum):
         "Name an allowed one, or ask the home for more with a new connection. The home itself checks what the hub "
         "passes on, and what you send while the home is away; a refusal then comes back as `refused`.",
     )
+    UNSUPPORTED = ProblemKind(
+        "unsupported", HTTPStatus.CONFLICT, "The home's box does not understand it",
+        "The box of this home is of an older release, which does not understand such a message, or it has not stated "
+        "yet what it understands. The hub sent nothing to the home.",
+        "`readBox` says what the box understands. Do without it for this home.",
+    )
     SIGNATURE_REQUIRED = ProblemKind(
         "signature_required", HTTPStatus.CONFLICT, "The home accepts only what the brand itself signed",
         "This home accepts only what the brand itself signed; the hub's signature is not enough.",

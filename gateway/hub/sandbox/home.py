@@ -15,7 +15,16 @@ from zoneinfo import ZoneInfo
 from gateway.domain.delivery import promise
 from gateway.domain.delivery.features import SPEAKS, entrance_features
 from gateway.domain.delivery.permission import DAYS, Permission, PermissionStatus, PermissionTerms, permission_refusal
-from gateway.domain.delivery.promise import Cancel, DeliveryOrder, Offer, State, TimeAnswer, TimeRequest, Update
+from gateway.domain.delivery.promise import (
+    Arrival,
+    Cancel,
+    DeliveryOrder,
+    Offer,
+    State,
+    TimeAnswer,
+    TimeRequest,
+    Update,
+)
 from gateway.domain.delivery.promise_v2 import DeliveryBodyV2
 from gateway.domain.delivery.result import CollectResult, DoorResult, Outcome, Refusal
 from gateway.domain.frozen import Frozen
@@ -139,10 +148,21 @@ def refusal_of(
     body = claims.delivery
     if isinstance(body, TimeRequest):
         return _time_refusal(body, known)
+    if isinstance(body, Arrival):
+        return _arrival_refusal(body, known)
     code = _version_refusal(body, known)
     if isinstance(body, Cancel):
         return code
     return code or _requested_refusal(body) or _terms_refusal(promise.order_of(claims.iss, body), others, terms, now)
+
+
+def _arrival_refusal(body: Arrival, known: SandboxDelivery | None) -> str | None:
+    if known is None:
+        return "unknown_delivery"
+    if body.version != known.version:
+        return "version_too_low"
+    expected = {State.AWAITING_LABEL, State.SCHEDULED, State.WINDOW_OPEN}
+    return None if known.state in expected else "too_late"
 
 
 def _time_refusal(body: TimeRequest, known: SandboxDelivery | None) -> str | None:

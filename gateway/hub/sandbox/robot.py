@@ -14,10 +14,12 @@ from typing import Any, Literal
 from sqlalchemy import Row, Select, func, or_, select, union, update
 
 from gateway.domain.delivery.promise import (
+    Arrival,
     Cancel,
     Claims,
     DeliveryOrder,
     DeliveryResult,
+    Notice,
     Offer,
     State,
     TimeAnswer,
@@ -254,10 +256,11 @@ class _SimulatedBox(HomeTransaction):
             others = await self._other_promises(row)
             code = simulated.refusal_of(claims, known, others, given.permission_terms, self.now)
         asks_time = isinstance(message, TimeRequest)
-        version = None if asks_time and code is not None else message.version
+        is_notice = isinstance(message, Notice)
+        version = None if is_notice and code is not None else message.version
         answer = {**blank, "brand": claims.iss, "delivery": message.id, "version": version,
                   "answers": claims.jti, "accepted": code is None, "code": code}  # fmt: skip
-        if code is None and not isinstance(message, TimeRequest):
+        if code is None and not isinstance(message, Notice):
             answer |= {"state": simulated.state_after(message, self.now)}
         elif known is None or row is None:
             answer |= {"state": State.REFUSED, "reason": code}
@@ -269,7 +272,7 @@ class _SimulatedBox(HomeTransaction):
                        "collected": None if row.collected is None else CollectResult(row.collected),
                        "house": None if row.house is None else DoorResult(row.house)}  # fmt: skip
         await self._emit_event(DeliveryResult.model_validate(answer))
-        if code is None and row is not None:
+        if code is None and row is not None and not isinstance(message, Arrival):
             due = None
             if isinstance(message, TimeRequest):
                 due = self.now + simulated.DECISION_DELAY

@@ -23,7 +23,9 @@ class MessageCategory(StrEnum):
 CATEGORY_TEXTS: Mapping[MessageCategory, tuple[Text, Text]] = MappingProxyType({
     MessageCategory.DOORBELL: (_("Somebody is at the door"), _("It rings, or the box asks whether to open.")),
     MessageCategory.ALARM: (_("Alarms"), _("A door that is not proven locked, a stop, safe mode, a new password.")),
-    MessageCategory.DELIVERY: (_("Deliveries"), _("Delivered and locked again, not opened, moved to another place.")),
+    MessageCategory.DELIVERY: (
+        _("Deliveries"), _("On its way, delivered and locked again, not opened, moved to another place."),
+    ),
     MessageCategory.READINESS: (_("Before a delivery"), _("The entrance is not ready, and ready again.")),
     MessageCategory.REQUEST: (_("Requests of brands"), _("A brand asks to be let in, or has a new key.")),
     MessageCategory.BOOKING: (
@@ -61,6 +63,8 @@ _CATEGORIES: Mapping[Notification, MessageCategory] = MappingProxyType({
     Notification.NO_RECEIVER: MessageCategory.DELIVERY,
     Notification.ADMITTED: MessageCategory.DELIVERY,
     Notification.LATE_COURIER: MessageCategory.DOORBELL,
+    Notification.ON_THE_WAY: MessageCategory.DELIVERY,
+    Notification.EXPECTED_AT: MessageCategory.DELIVERY,
     Notification.MOVED: MessageCategory.DELIVERY,
     Notification.BOOKING_PROPOSED: MessageCategory.BOOKING,
     Notification.BOOKING_CHANGED: MessageCategory.BOOKING,

@@ -1,7 +1,7 @@
 """Composes a message from a command, with facts of the house and the store."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from pydantic import TypeAdapter
@@ -64,6 +64,7 @@ class MessageComposer:
                 "seconds": str(round(seconds[about])) if about in seconds else None,
                 "detail": self._person_name(entrance, about, command.detail),
                 "until": self._key_due(entrance, now) if about is c.Notification.KEY_TAKEN and now.trusted else None,
+                **self._arrival_facts(about, command.detail, now),
                 **self._closure_facts(entrance, command.closure),
                 **self._booking_facts(about, command.detail),
             }
@@ -80,6 +81,14 @@ class MessageComposer:
         kind = kinds.get(closure)
         is_only_one = kind is not None and [*kinds.values()].count(kind) == 1
         return {"closure": closure, "closure_kind": kind, "closure_is_only_one": "yes" if is_only_one else None}
+
+    def _arrival_facts(self, about: c.Notification | c.AlarmCode, detail: str, now: Now) -> dict[str, str | None]:
+        """Return when a courier is expected, as HH:MM of the house; a time of another day is not told."""
+        if about not in {c.Notification.ON_THE_WAY, c.Notification.EXPECTED_AT}:
+            return {}
+        eta = None if not detail else datetime.fromisoformat(detail).astimezone(self._zone)
+        is_today = eta is not None and eta.date() == now.utc.astimezone(self._zone).date()
+        return {"detail": None, "until": f"{eta:%H:%M}" if is_today else None}
 
     def _booking_facts(self, about: c.Notification | c.AlarmCode, detail: str) -> dict[str, str | None]:
         """Return the source and the times of the booking that a message is about, and how many more there are."""

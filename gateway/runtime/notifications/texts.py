@@ -83,6 +83,8 @@ NOTIFICATION_TEXTS: Mapping[Notification, Text] = MappingProxyType({
         "A booking is not listed any more[ by {detail}][: {period}][, and {more} more]. Nothing ends by itself: decide "
         "on the page Guests"
     ),
+    Notification.ON_THE_WAY: _("The parcel[ from {brand}] is on its way[ ({entrance})][, expected about {until}]"),
+    Notification.EXPECTED_AT: _("The parcel[ from {brand}] is expected[ about {until}][ ({entrance})]"),
     Notification.MOVED: _("The parcel[ from {brand}] goes to another place[: {entrance}][, because: {detail}]"),
 })  # fmt: skip
 

@@ -1,7 +1,9 @@
 """Computes the list of expected deliveries: what comes when to which place, and whether the house is ready for it."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.delivery.own_parcel import OWN_BRAND
@@ -12,6 +14,7 @@ from gateway.domain.now import Now
 from gateway.domain.visit.state import Holder
 from gateway.protocol.keys import shown_ending
 from gateway.runtime.own_parcels import PARCEL_STATE_TEXTS, ParcelState
+from gateway.storage.arrivals import ExpectedArrival
 from gateway.storage.deliveries import is_to_be_confirmed
 from gateway.storage.more_time import is_late
 from gateway.storage.rows import DeliveryRow
@@ -61,6 +64,10 @@ class ExpectedDelivery(Frozen):
     collect: tuple[str, ...]  # the last characters of each number that the courier takes with him
     may_take_in: bool  # somebody opened to its courier, and nobody said yet that the parcel was taken in
     asks_for_time: bool  # its courier is late, and waits for the household's answer
+    on_the_way: bool  # its courier set out, as its carrier says
+    eta: datetime | None  # when he is expected, in UTC; None: nobody said it
+    eta_is_today: bool
+    way: float  # how much of the way between setting out and the expected time is over: 0 to 1
     is_pending: bool  # its brand waits for the owner's answer
 
 
@@ -97,6 +104,7 @@ def _expected(
         return None
     section = services.home.entrances.get(order.entrance)
     may_come = not is_refused and ended is None and state is not State.VISITING
+    arrival = services.store.arrivals.expected(order.key, now) if may_come and order.brand != OWN_BRAND else None
     return ExpectedDelivery(
         key=order.key,
         delivery=delivery,
@@ -119,8 +127,25 @@ def _expected(
         collect=tuple(map(shown_ending, sorted(order.collect))),
         may_take_in=attended,
         asks_for_time=late,
+        on_the_way=arrival is not None and arrival.set_out is not None,
+        eta=None if arrival is None else arrival.eta,
+        eta_is_today=arrival is not None and _is_today(arrival.eta, services.zone, now),
+        way=0.0 if arrival is None else _way_gone(arrival, now),
         is_pending=state is State.AWAITING_PERMISSION and not is_refused,
     )
+
+
+def _is_today(at: datetime | None, zone: ZoneInfo, now: Now) -> bool:
+    return at is not None and at.astimezone(zone).date() == now.utc.astimezone(zone).date()
+
+
+def _way_gone(arrival: ExpectedArrival, now: Now) -> float:
+    """Return how much of the time between setting out and the expected arrival is over; half if that is unknown."""
+    if arrival.set_out is None:
+        return 0.0
+    if arrival.eta is None or arrival.eta <= arrival.set_out:
+        return 0.5
+    return min(1.0, max(0.0, (now.utc - arrival.set_out) / (arrival.eta - arrival.set_out)))
 
 
 def lost_parcel_text(services: GatewayServices, row: DeliveryRow, language: Language, now: Now) -> Text | None:

@@ -1,13 +1,18 @@
 """A brand's orders of version 2 through a real hub, a real broker and a real box."""
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+from sqlalchemy import select
+
 from gateway.domain.delivery.features import SPEAKS, Feature
-from gateway.domain.delivery.promise import DeliveryBody, State, TimeRequest
+from gateway.domain.delivery.promise import Arrival, DeliveryBody, State, TimeRequest
 from gateway.domain.delivery.result import CollectResult, Outcome
 from gateway.domain.delivery.result import DoorResult as Left
+from gateway.hub.database.tables import jobs
 from gateway.hub.deliveries.evidence import Evidence, first_problem
 from gateway.protocol.box_statement import BoxStatement, verify_statement
 from gateway.protocol.ed25519 import PublicKey
@@ -129,6 +134,58 @@ async def test_a_late_courier_s_retailer_asks_the_household_and_reads_its_answer
         assert (found["state"], found["answered"]) == ("window_open", 1)
         status, problem = await here.ask("POST", path, {"token": here.token(request_of(said))})
         assert (status, problem["code"]) == (409, "too_late")
+
+
+async def test_a_courier_who_is_on_his_way_is_expected_at_home_and_the_household_is_told_once(tmp_path: Path) -> None:
+    async with hub_house(tmp_path) as here:
+        said = new_offer()
+        made = await here.offers(said)
+        await here.stands(made, State.SCHEDULED)
+        path, eta = f"/v1/deliveries/{made}/arrival", said.window.start.replace(microsecond=0)
+        notice = Arrival(id=said.id, version=1, on_the_way=True, eta=eta, needs=(Feature.ARRIVAL,))
+        await box_of(here)
+        status, problem = await here.ask("POST", path, {"on_the_way": True})
+        assert (status, problem["code"]) == (409, "conflict"), "the brand signed the delivery, so it signs this too"
+        status, told = await here.ask("POST", path, {"token": here.token(notice)})
+        assert status == 200, told
+        assert told["on_the_way"] is not None
+        key = f"shop.{said.id}"
+        async with asyncio.timeout(20):
+            while here.made.store.arrivals.expected(key, here.made.clock.now()) is None:  # noqa: ASYNC110 - the box rings no bell here
+                await asyncio.sleep(0.02)
+        known = here.made.store.arrivals.expected(key, here.made.clock.now())
+        assert known is not None
+        assert (known.eta, known.set_out is not None) == (eta, True)
+        later = notice
+        for minute in range(1, 5):  # every minute: the hub keeps them, and the home is not asked again
+            later = notice.model_copy(update={"eta": eta + timedelta(minutes=minute)})
+            status, told = await here.ask("POST", path, {"token": here.token(later)})
+            assert status == 200
+        assert told["eta"] == later.model_dump(mode="json")["eta"]
+        assert (await here.ask("GET", f"/v1/deliveries/{made}"))[1] == told
+        async with here.hub.hub.store.reading() as tx:
+            sent = (await tx.scalars(select(jobs.c.token).where(jobs.c.delivery == made))).all()
+        assert len(sent) == 2, "the order, and one notice"
+        _, page = await here.ask("GET", "/v1/events?limit=100")
+        assert page["data"][-1]["data"]["eta"] == told["eta"]
+        late = notice.model_copy(update={"eta": said.window.end + timedelta(days=2)})
+        status, problem = await here.ask("POST", path, {"token": here.token(late)})
+        assert (status, problem["errors"][0]["code"]) == (422, "eta_out_of_range")
+
+
+async def test_a_box_of_an_earlier_release_is_not_sent_when_the_courier_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    earlier = SPEAKS.model_copy(update={"needs": tuple(word for word in SPEAKS.needs if word != "arrival")})
+    monkeypatch.setattr("gateway.integrations.hub_client.statements.SPEAKS", earlier)
+    async with hub_house(tmp_path) as here:
+        said = new_offer()
+        made = await here.offers(said)
+        await here.stands(made, State.SCHEDULED)
+        assert "arrival" not in (await box_of(here))["needs"]
+        notice = Arrival(id=said.id, version=1, on_the_way=True, needs=(Feature.ARRIVAL,))
+        status, problem = await here.ask("POST", f"/v1/deliveries/{made}/arrival", {"token": here.token(notice)})
+        assert (status, problem["code"]) == (409, "unsupported")
 
 
 async def test_a_parcel_that_the_household_took_in_itself_is_delivered_for_its_retailer(tmp_path: Path) -> None:

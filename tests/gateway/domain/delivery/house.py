@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gateway.config.home import Home
 from gateway.domain.delivery.candidate import VisitDelivery
-from gateway.domain.delivery.promise import Cancel, DeliveryBody, TimeRequest
+from gateway.domain.delivery.promise import Cancel, DeliveryBody, Notice
 from gateway.domain.now import Now
 from gateway.domain.visit.commands import Command, ReleaseOpening, ReserveOpening
 from gateway.domain.visit.events import DiskChanged, Event, FactsChanged, KeeperWithdrawn, TimerExpired
@@ -32,7 +32,7 @@ async def open_store(folder: Path, house: Home | None = None) -> AsyncIterator[S
 
 
 async def receive(
-    store: Store, said: DeliveryBody | Cancel | TimeRequest, *, brand: str = "shop", now: Now = NOW
+    store: Store, said: DeliveryBody | Cancel | Notice, *, brand: str = "shop", now: Now = NOW
 ) -> MessageAnswer:
     """A retailer says something, signed."""
     message = make_claims(said, brand=brand, now=now)

@@ -8,7 +8,7 @@ from typing import Any
 
 from gateway.config.home import Home
 from gateway.domain.delivery.features import used_features
-from gateway.domain.delivery.promise import Cancel, Claims, DeliveryBody, Offer, TimeRequest, Update, Window
+from gateway.domain.delivery.promise import Cancel, Claims, DeliveryBody, Notice, Offer, Update, Window
 from gateway.domain.delivery.promise_v2 import CancelV2, ClaimsV2, DeliveryBodyV2, OfferV2, UpdateV2
 from gateway.domain.now import Now
 from gateway.protocol.delivery_message import sign_delivery
@@ -134,7 +134,7 @@ def make_window(start: float = 1, end: float = 3) -> Window:
 
 
 def make_claims(
-    said: DeliveryBody | Cancel | TimeRequest,
+    said: DeliveryBody | Cancel | Notice,
     *,
     brand: str = "shop",
     now: Now = NOW,
@@ -143,7 +143,7 @@ def make_claims(
     """A message that lives for an hour, with a `jti` of its own."""
     seconds = int(now.utc.timestamp())
     fields = {"iss": brand, "aud": BOX, "iat": seconds, "nbf": seconds, "exp": seconds + 3600}
-    model = ClaimsV2 if isinstance(said, DeliveryBodyV2 | CancelV2 | TimeRequest) else Claims
+    model = ClaimsV2 if isinstance(said, DeliveryBodyV2 | CancelV2 | Notice) else Claims
     return model.model_validate(fields | {"jti": f"message-{next(_serial):012}", "delivery": said} | changes)
 
 

@@ -25,7 +25,7 @@ from tests.waiting import wait_until
 HERE = Path(__file__).parent
 HOME = "home-1"
 SCHEMA_NAMES = """
-Answer ApiKey ApiKeys AskedTerms Attempt Authorities Availability AvailabilityBatch
+Answer ApiKey ApiKeys ArrivalNotice AskedTerms Attempt Authorities Availability AvailabilityBatch
 AvailabilityBatchResult AvailabilityItemResult AvailabilityQuestion BoxDescription Brand BrandFacts
 BrandKey BrandKeys BrandMessageState Brands BrokerAt CancelStatus Carrier Carriers Change-Input
 Change-Output ChangedDelivery Claiming Code CodedDelivery CollectResult Confirming Connection

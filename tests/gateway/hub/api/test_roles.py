@@ -80,6 +80,8 @@ TABLE: Mapping[str, Row] = MappingProxyType({
     "createDeliveries": Row("/v1/delivery_batches", 200, 403, 200, {"items": [NEW]}),  # each item is refused alone
     "readAvailabilities": Row("/v1/availability", 200, 200, 200, {"items": [{}]}),
     "makeCourierCode": Row("/v1/deliveries/{delivery}/courier", 201, 403, 404, carrier=201),
+    # no home has answered it
+    "announceArrival": Row("/v1/deliveries/{delivery}/arrival", 409, 403, 404, {"on_the_way": True}, carrier=409),
     "listEvents": Row("/v1/events", 200, 200, 200),
     "followEvents": Row("/v1/events/stream?seconds=0", 200, 200, 200),
     "readEvent": Row("/v1/events/{event}", 200, 200, 404),

@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 import pytest
 import pytest_asyncio
@@ -11,8 +13,9 @@ from playwright.async_api import expect
 
 from devices.reports import LockReport, LockState
 from gateway.domain.delivery.barcodes import courier_token_digest
+from gateway.domain.delivery.features import Feature
 from gateway.domain.delivery.permission import PermissionStatus
-from gateway.domain.delivery.promise import State
+from gateway.domain.delivery.promise import Arrival, State
 from gateway.domain.delivery.result import Outcome, Refusal
 from gateway.domain.visit.commands import ReportParcelResult
 from gateway.domain.visit.predicates import is_household_present
@@ -225,3 +228,24 @@ async def test_at_a_reception_the_list_says_whether_somebody_is_on_duty_and_a_re
 async def test_where_a_keeper_acts_the_list_says_that_a_keeper_brings_it_in(tmp_path: Path) -> None:
     async with kept_box(tmp_path) as kept, serve_site(kept.box) as site:
         assert "a keeper brings it in" in await shown(site)
+
+
+async def test_a_courier_on_his_way_is_drawn_with_the_time_and_opens_nothing(site: ServedSite) -> None:
+    made = site.box
+    eta = made.clock.now().utc.replace(second=0, microsecond=0) + timedelta(minutes=90)
+    notice = Arrival(id="d1", version=1, eta=eta, needs=(Feature.ARRIVAL,))
+    await receive(made.store, notice, now=made.clock.now())
+    at = f"{eta.astimezone(ZoneInfo('Europe/Paris')):%H:%M}"
+    assert f"Expected about {at}" in await shown(site)
+    before = made.store.deliveries.facts("shop.d1", made.clock.now())
+    sets_out = notice.model_copy(update={"on_the_way": True, "eta": None})
+    await receive(made.store, sets_out, now=made.clock.now())
+    assert f"On its way, about {at}" in await shown(site)
+    assert f"En route, vers {at}" in await shown(site, "fr")
+    assert made.store.deliveries.facts("shop.d1", made.clock.now()) == before
+    async with visitor() as browser:
+        page = await browser.page()
+        await site.sign_in(page.context)
+        await page.goto(site.address)
+        await expect(page.locator(".way .van")).to_be_visible()
+        assert await accessibility_problems(page) == []
