@@ -62,6 +62,12 @@ from gateway.storage.writer import Mark, Writer
 from gateway.system.containment import Containment
 
 
+def _entrances_without_tap(home: HomeFile) -> frozenset[str]:
+    """Return the entrances that the owner's own parcels open without his yes."""
+    named, entrances = home.own_parcels.without_tap, home.entrances
+    return frozenset(name for name in named if name in entrances and not entrances[name].living_space)
+
+
 class Store:
     """The store and its parts, one for each noun. Make it with `await Store.open(...)`, end it with `await close()`."""
 
@@ -81,11 +87,7 @@ class Store:
             own_permission=Permission(
                 brand=OWN_BRAND, version=1, standing=PermissionStatus.GRANTED, terms=home.own_parcel_terms
             ),
-            without_tap=frozenset(
-                name
-                for name in home.own_parcels.without_tap
-                if name in home.entrances and not home.entrances[name].living_space
-            ),
+            without_tap=_entrances_without_tap(home),
             tracked=self.tracked,
             guest_places={
                 name: section.guests.place or next(iter(section.places))
