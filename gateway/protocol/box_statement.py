@@ -7,10 +7,11 @@ token has the type `perron-box+jwt` and is signed with the key that signs the bo
 from datetime import datetime, timedelta
 from typing import Annotated, Final
 
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 
+from gateway.domain.delivery.address import MAX_ADDRESS_CHARS, AddressKind
 from gateway.domain.delivery.features import MAX_NEEDS, Speaks, Word
-from gateway.domain.delivery.promise import Id, Seconds, WireModel
+from gateway.domain.delivery.promise import Id, Seconds, WireModel, printable
 from gateway.protocol import jws
 from gateway.protocol.ed25519 import PublicKey
 from gateway.protocol.jws import RejectionCode
@@ -21,11 +22,20 @@ RENEWAL_AGE: Final = timedelta(days=1)  # after which a box makes a new one
 MAX_CLOCK_SKEW_S = 60  # seconds that the box's clock may run ahead of the reader's
 
 
+class StatedAddress(WireModel):
+    """The home's postcode, or a word of its owner, which he tells the brands that he lets in."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    kind: AddressKind
+    text: Annotated[str, StringConstraints(min_length=1, max_length=MAX_ADDRESS_CHARS), AfterValidator(printable)]
+
+
 class BoxStatement(WireModel):
     """What a box understands. A reader ignores keys that it does not know.
 
     `iss` is the id of the home, `sub` the brand. `entrances`: the features that each entrance understands; only those
-    entrances are named that the brand may use.
+    entrances are named that the brand may use. `address`: what the owner tells of the home's address; None: nothing.
     """
 
     model_config = ConfigDict(extra="ignore")
@@ -36,6 +46,7 @@ class BoxStatement(WireModel):
     exp: Seconds
     speaks: Speaks
     entrances: Annotated[dict[Id, Annotated[tuple[Word, ...], Field(max_length=MAX_NEEDS)]], Field(max_length=32)]
+    address: StatedAddress | None = None
 
 
 def sign_statement(statement: BoxStatement, sign: jws.Sign) -> bytes:

@@ -11,7 +11,7 @@ from gateway.domain.frozen import Frozen
 
 PUBLIC_REASONS = frozenset({
     # of a permission
-    "brand_not_permitted", "carrier_not_permitted", "outside_window", "announce_again",
+    "brand_not_permitted", "carrier_not_permitted", "outside_window", "announce_again", "other_address",
     # the content of a message
     "jti_reused", "already_offered", "unknown_delivery", "version_too_low", "cancelled", "expired", "too_late",
     "unknown_entrance", "unknown_place", "place_not_cold", "courier_code_missing", "code_collision", "downgrade",

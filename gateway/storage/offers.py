@@ -6,6 +6,7 @@ from datetime import timedelta
 from hashlib import sha256
 
 from gateway.config.home import Destination
+from gateway.domain.delivery.address import is_other_address
 from gateway.domain.delivery.candidate import DeliveryContext
 from gateway.domain.delivery.own_parcel import OWN_BRAND
 from gateway.domain.delivery.permission import PermissionStatus, permission_refusal
@@ -241,6 +242,8 @@ class OfferProcessor(Frozen):
         refusal = permission_refusal(permission, order, zone=self.context.zone, utc=now.utc)
         if refusal is not None and refusal is not Refusal.AWAITING_PERMISSION:
             return refusal.value
+        if refusal is None and is_other_address(self.context.told_address.address, order.expected_address):
+            return Refusal.OTHER_ADDRESS.value
         return MessageRefusal.CODE_COLLISION if _has_code_collision(db, order) else None
 
 
@@ -293,14 +296,15 @@ def write_order(db: Database, order: DeliveryOrder) -> None:
     db.execute(
         "INSERT INTO delivery (key, brand, id, version, entrance, carrier, place, starts, ends, cold_max_c, cold_min_c,"
         " signed_by, by_hub, message, message_version, accepted_entrances, dimensions, label_rules, for_robot, info,"
-        " items)"
+        " items, expected_address)"
         " VALUES (:key, :brand, :id, :version, :entrance, :carrier, :place, :start, :end, :cold_max_c, :cold_min_c,"
         " :signed_by, :by_hub, :message, :message_version, :entrances, :dimensions, :label_rules, :for_robot, :info,"
-        " :items)"
+        " :items, :expected_address)"
         " ON CONFLICT (key) DO UPDATE SET"
         " version = excluded.version, entrance = excluded.entrance,"
         " carrier = excluded.carrier, place = excluded.place, starts = excluded.starts,"
         " ends = excluded.ends, cold_max_c = excluded.cold_max_c, cold_min_c = excluded.cold_min_c,"
+        " expected_address = excluded.expected_address,"
         " items = excluded.items, lacking = NULL, checked = NULL,"
         " signed_by = excluded.signed_by, message = excluded.message,"
         " message_version = excluded.message_version, accepted_entrances = excluded.accepted_entrances,"

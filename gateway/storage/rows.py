@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from gateway.domain.custody import declined_reason
+from gateway.domain.delivery.address import OrderAddress
 from gateway.domain.delivery.candidate import DeliveryContext, VisitDelivery, candidate, delivery_status, next_change_at
 from gateway.domain.delivery.cold_verdict import ItemOutcome
 from gateway.domain.delivery.features import Dimensions
@@ -36,7 +37,8 @@ _ORDER_COLUMNS: Mapping[str, str] = {
         for name in (
             "brand", "id", "version", "entrance", "carrier", "place", "cold_max_c", "cold_min_c", "items", "cancelled",
             "signed_by", "doubtful", "by_hub", "message", "message_version", "accepted_entrances", "dimensions",
-            "label_rules", "for_robot", "info", "moved_from", "announced_place", "placed", "refused_at",
+            "label_rules", "for_robot", "info", "expected_address", "moved_from", "announced_place", "placed",
+            "refused_at",
         )
     },
     "start": "d.starts",
@@ -264,19 +266,23 @@ def columns_of_features(order: DeliveryOrder) -> dict[str, str | None]:
         "dimensions": None if order.dimensions is None else json.dumps(asdict(order.dimensions)),
         "label_rules": json.dumps(sorted(order.label_rules)) if order.label_rules else None,
         "info": json.dumps(dict(order.info)) if order.info else None,
+        "expected_address": None if order.expected_address is None else json.dumps(asdict(order.expected_address)),
         "items": json.dumps([_item_json(item) for item in order.items]) if order.items else None,
     }
 
 
 def _features_of(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of `DeliveryOrder` in the columns that `columns_of_features` writes."""
-    names = ("accepted_entrances", "dimensions", "label_rules", "info", "items")
-    entrances, size, rules, info, items = (None if row[name] is None else json.loads(row[name]) for name in names)
+    names = ("accepted_entrances", "dimensions", "label_rules", "info", "items", "expected_address")
+    entrances, size, rules, info, items, address = (
+        None if row[name] is None else json.loads(row[name]) for name in names
+    )
     return {
         "entrances": None if entrances is None else frozenset(entrances),
         "dimensions": None if size is None else Dimensions(**size),
         "label_rules": frozenset(rules or ()),
         "info": info or {},
+        "expected_address": None if address is None else OrderAddress(**address),
         "items": tuple(map(_item_of, items or ())),
     }
 

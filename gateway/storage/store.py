@@ -14,7 +14,7 @@ from typing import Self
 from zoneinfo import ZoneInfo
 
 from gateway.config.home import Home as HomeFile
-from gateway.domain.delivery.candidate import DeliveryContext
+from gateway.domain.delivery.candidate import DeliveryContext, ToldAddress
 from gateway.domain.delivery.label import NO_LABEL, LabelElements
 from gateway.domain.delivery.own_parcel import OWN_BRAND, TrackedStatus
 from gateway.domain.delivery.permission import Permission, PermissionStatus
@@ -23,6 +23,7 @@ from gateway.domain.now import Now
 from gateway.domain.visit.commands import ReserveOpening, RingBell
 from gateway.domain.visit.events import CodeMatch, DiskChanged, FactsChanged, KeeperWithdrawn
 from gateway.storage import brandkeys, decisions, guests
+from gateway.storage.addresses import Addresses, load_address
 from gateway.storage.arrivals import Arrivals
 from gateway.storage.audit_log import AuditLog, erase_bodies
 from gateway.storage.bookings import BookingStore
@@ -75,6 +76,7 @@ class Store:
         self._home, self._writer = home, writer
         self._reader: Database | None = None
         self._distrusted: dict[str, str] = {}  # public keys, each with its brand: distrusted from the request on
+        self._told_address = ToldAddress()
         self.tracked: dict[str, TrackedStatus] = {}
         """The live status of the household's parcels by normalised code; it is in memory only, and unknown at first."""
         self.booking_sources: dict[str, SourceStatus] = {}
@@ -89,6 +91,7 @@ class Store:
             ),
             without_tap=_entrances_without_tap(home),
             tracked=self.tracked,
+            told_address=self._told_address,
             guest_places={
                 name: section.guests.place or next(iter(section.places))
                 for name, section in home.entrances.items()
@@ -124,6 +127,7 @@ class Store:
         self.recordings = Recordings(*both)
         self.turned_away = TurnedAwayStore(*both)
         self.visits = VisitList(*both)
+        self.addresses = Addresses(*both, self._told_address)
         self.arrivals = Arrivals(*both)
         self.more_time = MoreTime(*both, context=self._context)
         self.returns = Returns(*both)
@@ -156,6 +160,7 @@ class Store:
 
     def _prepare(self, db: Database, seeds: Sequence[Permission], now: Now) -> None:
         self.brands.prepare(db, seeds, now)
+        self._told_address.address = load_address(db)
         self._distrusted |= brandkeys.distrusted_keys(db)
         db.executemany("INSERT OR IGNORE INTO entrance (id) VALUES (?)", [(name,) for name in self._home.entrances])
 

@@ -33,6 +33,7 @@ FAILED_CHECKS: Mapping[Refusal, str] = {
     Refusal.UNKNOWN_CODE: "parcel",
     Refusal.ALREADY_USED: "parcel",
     Refusal.CANCELLED: "parcel",
+    Refusal.OTHER_ADDRESS: "parcel",
     Refusal.DECLINED_BY_HOUSEHOLD: "parcel",
     Refusal.WRONG_ENTRANCE: "parcel",
     Refusal.OUTSIDE_WINDOW: "hour",

@@ -1,12 +1,13 @@
 """Combines an order, its permission and its past visits into one candidate for `decide`, with its refusal."""
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
+from gateway.domain.delivery.address import HomeAddress, is_other_address
 from gateway.domain.delivery.features import Dimensions
 from gateway.domain.delivery.items import OrderItem, limits_by_place, room_needed
 from gateway.domain.delivery.own_parcel import OWN_BRAND, TrackedStatus, own_parcel_refusal
@@ -104,6 +105,13 @@ class VisitDelivery(Frozen):
 NO_COUNTS: Mapping[str, int] = MappingProxyType({})
 
 
+@dataclass(slots=True)
+class ToldAddress:
+    """What the owner tells of the home's address; None: nothing. It changes while the gateway runs."""
+
+    address: HomeAddress | None = None
+
+
 class DeliveryContext(Frozen):
     """What the house adds to every delivery."""
 
@@ -117,6 +125,7 @@ class DeliveryContext(Frozen):
     guest_places: Mapping[str, str] = field(default_factory=dict)  # entrance that admits guests -> its place for them
     # Normalised code -> status by a live report of the household's tracking; it changes while the gateway runs
     tracked: Mapping[str, TrackedStatus] = field(default_factory=dict, compare=False)
+    told_address: ToldAddress = field(default_factory=ToldAddress, compare=False)
 
     def distrusts(self, order: DeliveryOrder) -> bool:
         """Return whether the order depends on a revoked key; an unknown key counts as any key of its brand."""
@@ -229,4 +238,7 @@ def _permission_refusal(
         return Refusal.DECLINED_BY_HOUSEHOLD
     if context.distrusts(order):
         return Refusal.KEY_DISTRUSTED
-    return permission_refusal(permission, order, zone=context.zone, utc=now.utc)
+    refusal = permission_refusal(permission, order, zone=context.zone, utc=now.utc)
+    if refusal is None and is_other_address(context.told_address.address, order.expected_address):
+        return Refusal.OTHER_ADDRESS  # only of a brand that may come in: another one could try which address it is
+    return refusal

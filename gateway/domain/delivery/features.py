@@ -36,12 +36,14 @@ class Feature(StrEnum):
     DIMENSIONS = auto()  # the size of the largest parcel
     LABEL_RULES = auto()  # the rules on the label that must have been read (label.py)
     ARRIVAL = auto()  # of a message, not of an order: when the courier comes
+    EXPECTED_ADDRESS = auto()  # the home's postcode or word, as the retailer knows it
     MORE_TIME = auto()  # of a message, not of an order: the courier is late, and asks the household for more time
 
 
 SUPPORTED_FEATURES: Final = frozenset({
     Feature.ITEMS, Feature.COLLECT, Feature.ENTRANCES, Feature.MIN_CELSIUS, Feature.DIMENSIONS, Feature.LABEL_RULES,
     Feature.HOLDER_ROBOT, Feature.YES_EACH, Feature.MORE_TIME, Feature.ARRIVAL,
+    Feature.EXPECTED_ADDRESS,
 })  # fmt: skip
 """The features that this box understands. The one place to change when another one is built."""
 
@@ -54,6 +56,7 @@ _FIELDS: Final[Mapping[str, Feature]] = {
     "min_celsius": Feature.MIN_CELSIUS,
     "dimensions": Feature.DIMENSIONS,
     "label_rules": Feature.LABEL_RULES,
+    "expected_address": Feature.EXPECTED_ADDRESS,
 }
 """The field of an order by which it uses a feature."""
 

@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from gateway.domain.day import FIRST_INSTANT, LAST_INSTANT
+from gateway.domain.delivery.address import OrderAddress
 from gateway.domain.delivery.barcodes import BarcodeKind, InvalidBarcode, courier_token_value, normalise
 from gateway.domain.delivery.cold_verdict import ItemOutcome
 from gateway.domain.delivery.features import SPEAKS, Dimensions, Feature, Speaks, Word
@@ -269,6 +270,7 @@ class DeliveryOrder(Frozen):
     moved_from: str | None = None  # the entrance of the retailer's order, if the house moved it to another one
     announced_place: str | None = None  # the place of the retailer's order, if the house moved it
     placed: int = 0  # how often the house moved it
+    expected_address: OrderAddress | None = None  # which home the retailer means; None: the order does not say
     refused_at: datetime | None = None  # when somebody of the household refused this one delivery; None: nobody did
 
     @property

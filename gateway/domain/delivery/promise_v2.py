@@ -5,8 +5,17 @@ Version 1 (`promise.py`) is frozen for ever. It reads as an order of version 2 t
 
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
 
+from gateway.domain.delivery.address import MAX_ADDRESS_CHARS, OrderAddress, is_address_text
 from gateway.domain.delivery.barcodes import BarcodeKind, InvalidBarcode, normalise
 from gateway.domain.delivery.features import MAX_NEEDS, MAX_SIDE_MM, Dimensions, Feature, used_features
 from gateway.domain.delivery.food_profiles import FoodProfile
@@ -92,6 +101,46 @@ class ParcelSize(WireModel):
     height: Millimetres
 
 
+def _address_text(text: str) -> str:
+    if not is_address_text(text):
+        raise ValueError("1 to 32 printable characters, a letter or digit among them, no space at either end")
+    return text
+
+
+AddressText = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=MAX_ADDRESS_CHARS),
+    AfterValidator(_address_text),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": MAX_ADDRESS_CHARS, "format": "address-text"}),
+]
+
+
+class ExpectedAddress(WireModel):
+    """What you know of the home's address: its `postcode`, the owner's `word`, or both. Case and spaces do not matter.
+
+    The home compares the one that its owner chose to tell you (`address` of the connection), and refuses the order if
+    it differs. A home that tells nothing compares nothing.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra=lambda schema: schema.update(anyOf=[{"required": ["postcode"]}, {"required": ["word"]}])
+    )
+
+    postcode: AddressText | None = None
+    word: AddressText | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.postcode is None and self.word is None:
+            raise ValueError("it says `postcode`, `word` or both")
+        return self
+
+    @property
+    def order_address(self) -> OrderAddress:
+        """Return it as it is stored."""
+        return OrderAddress(postcode=self.postcode, word=self.word)
+
+
 ItemCode = Annotated[
     str, AfterValidator(_normalise_item), WithJsonSchema({"type": "string", "minLength": 1, "format": "item-code"})
 ]
@@ -158,12 +207,13 @@ def refuse_contradictory_limits(place: str, limits: Limits, items: tuple[ItemLin
 class DeliveryBodyV2(DeliveryBody):
     """The content of an order of version 2.
 
-    `needs`: exactly the features that it uses. `min_celsius`: the place may not be colder. `items`: items with limits
-    and places of their own. `entrances`: every entrance at which the retailer accepts the delivery,
+    `needs`: exactly the features that it uses. `min_celsius`: the place may not be colder. `items`: items with
+    limits and places of their own. `entrances`: every entrance at which the retailer accepts the delivery,
     `entrance` among them. `label_rules`: the rules that are on the label and that the box must have read before it
     opens. `collect`: the codes on the parcels that the courier takes with him; without `parcels` he brings none.
     `holder`: a robot brings it, and nobody else may. `yes_each`: somebody who watches says yes to each opening; a
-    robot's order has it, and no other one can. `info`: texts for people; nothing decides on them.
+    robot's order has it, and no other one can. `expected_address`: which home the retailer means. `info`: texts for
+    people; nothing decides on them.
     """
 
     needs: Needs
@@ -175,6 +225,7 @@ class DeliveryBodyV2(DeliveryBody):
     collect: CollectList | None = None
     holder: Literal["robot"] | None = None
     yes_each: Literal[True] | None = None
+    expected_address: ExpectedAddress | None = None
     info: Info | None = None
 
     @model_validator(mode="after")
@@ -205,6 +256,7 @@ class DeliveryBodyV2(DeliveryBody):
             "dimensions": None if size is None else Dimensions(**size.model_dump()),
             "label_rules": frozenset(self.label_rules or ()),
             "collect": frozenset(self.collect or ()),
+            "expected_address": None if self.expected_address is None else self.expected_address.order_address,
             "for_robot": self.holder is not None,
             "info": dict(self.info or {}),
         }
@@ -212,6 +264,7 @@ class DeliveryBodyV2(DeliveryBody):
 
 FEATURE_FIELDS = frozenset({
     "items", "entrances", "min_celsius", "dimensions", "label_rules", "collect", "holder", "yes_each",
+    "expected_address",
 })  # fmt: skip
 """The fields that use an optional feature, of the features that this box understands."""
 

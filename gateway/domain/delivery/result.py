@@ -42,6 +42,7 @@ class Refusal(StrEnum):
     HUB_SIGNED_NOT_PERMITTED = auto()  # the hub signed it, not its brand
     NO_RECEIVER = auto()  # nobody is on duty at the reception
     ANNOUNCE_AGAIN = auto()  # announced before the box's state was restored from a copy: it may have been used since
+    OTHER_ADDRESS = auto()  # its order names another postcode or word than the owner told
     DECLINED_BY_HOUSEHOLD = auto()  # somebody of the household refused this one delivery before it came
     COLLECT_INSIDE = auto()  # the code of a parcel that is to be collected: it opens nothing, and counts inside only
     NOT_OUT_FOR_DELIVERY = auto()  # the owner's own parcel: no live report of today, and no word of the owner's

@@ -5,7 +5,7 @@ support code. The home decides, never the hub.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -24,6 +24,7 @@ from gateway.hub.deliveries.connections import ANSWER_PERIOD
 from gateway.hub.http.authentication import secret_digest
 from gateway.hub.http.operation import ApiParameters, Model, OperationGroup, RequestContext, Response, links_to
 from gateway.hub.http.problem import ApiProblem, Code
+from gateway.protocol.box_statement import StatedAddress
 from gateway.protocol.brand_statement import MAX_CLOCK_SKEW_S, MAX_REQUEST_LIFETIME_S, ConsentStatement, EndStatement
 from gateway.protocol.consent_request import AskedTerms, CompactJws, Label, ShortJws
 
@@ -74,8 +75,10 @@ class Connection(Model):
     """A brand's request to a home, and the home's answer.
 
     `terms`: what the home granted, at most what was `asked`. `home`: the `aud` of messages that the brand signs for
-    it. Both exist while the connection is granted. `version` rises with each decision of the home. `expires`: the
-    end of the time in which the home may answer; no answer is a no.
+    it. Both exist while the connection is granted. `address`: what the owner chose to tell you of the home's
+    address, its postcode or a word of his own, in the box's own signed statement (`readBox`); null: nothing.
+    `version` rises with each decision of the home. `expires`: the end of the time in which the home may answer; no
+    answer is a no.
     """
 
     id: ConnectionId
@@ -83,6 +86,7 @@ class Connection(Model):
     brand: Id
     asked: AskedTerms
     terms: availability.GivenTerms | None
+    address: StatedAddress | None = None
     version: int
     home: str | None
     reference: str | None
@@ -197,13 +201,16 @@ async def _check_signature(call: RequestContext, body: NewConnection, token: str
 async def list_(call: RequestContext, query: ConnectionFilter) -> Connections:
     """List the connections."""
     rows, next_ = await newest_page(call, connections, query, _in_state(query.state, call.now))
-    return Connections(data=tuple(_from_row(row, call.now) for row in rows), next=next_)
+    addresses = await _addresses(call, rows)
+    data = tuple(_from_row(row, call.now, addresses.get(row.id)) for row in rows)
+    return Connections(data=data, next=next_)
 
 
 @CONNECTIONS.add("GET", "/v1/connections/{connection}", "readConnection")
 async def read(call: RequestContext, connection: ConnectionId) -> Connection:
     """Read one connection."""
-    return _from_row(await find_owned(call, connections, connection), call.now)
+    row = await find_owned(call, connections, connection)
+    return _from_row(row, call.now, (await _addresses(call, [row])).get(row.id))
 
 
 @CONNECTIONS.add(
@@ -290,5 +297,17 @@ def _in_state(state: State | None, now: datetime) -> ColumnElement[bool]:
             return and_(connections.c.state == state, ~is_late)
 
 
-def _from_row(row: Row[Any], now: datetime) -> Connection:
-    return Connection.model_validate_json(json.dumps(connection_store.connection_view(row, now)))
+async def _addresses(call: RequestContext, rows: Sequence[Row[Any]]) -> dict[str, StatedAddress]:
+    """Return what the owners told of their homes' addresses, by the ids of the granted connections."""
+    granted = [row for row in rows if row.home and connection_store.state_of(row, call.now) == "granted"]
+    if not granted:
+        return {}
+    wanted = select(homes).where(homes.c.id.in_({row.home for row in granted}), homes.c.revoked.is_(None))
+    known = {home.id: home for home in await call.tx.execute(wanted)}
+    stated = {row.id: box_statements.address_of(known.get(row.home), row.brand, call.now) for row in granted}
+    return {id_: address for id_, address in stated.items() if address is not None}
+
+
+def _from_row(row: Row[Any], now: datetime, address: StatedAddress | None = None) -> Connection:
+    connection = Connection.model_validate_json(json.dumps(connection_store.connection_view(row, now)))
+    return connection.model_copy(update={"address": address})

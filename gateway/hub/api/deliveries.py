@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Row, and_, func, insert, or_, select, update
 
+from gateway.domain.delivery.address import HomeAddress, is_other_address
 from gateway.domain.delivery.carrier_names import carrier_id, same_carrier
 from gateway.domain.delivery.features import Feature
 from gateway.domain.delivery.promise import (
@@ -41,6 +42,7 @@ from gateway.hub.database.tables import (
 )
 from gateway.hub.deliveries import courier_codes, events, evidence, orders
 from gateway.hub.deliveries.availability import forbidden_parts, misplaced
+from gateway.hub.deliveries.box_statements import address_of
 from gateway.hub.http.operation import ApiCaller, OperationGroup, RequestContext, Response, links_to
 from gateway.hub.http.problem import ApiProblem, Code, Detail
 from gateway.protocol.box_hub import token_digest
@@ -75,7 +77,7 @@ _LINKS = links_to(
     "readProof",
 )
 _REQUEST_CODES = frozenset({Code.NOT_CONNECTED, Code.SIGNATURE_REFUSED, Code.CONFLICT, Code.INVALID})
-_CODES_WITH_TERMS = _REQUEST_CODES | {Code.NOT_PERMITTED}
+_CODES_WITH_TERMS = _REQUEST_CODES | {Code.NOT_PERMITTED, Code.OTHER_ADDRESS}
 CODES_OF_CHANGE = _CODES_WITH_TERMS | {Code.TOO_LATE, Code.STALE_VERSION}
 _INSERT_DELIVERY = insert(deliveries).returning(*deliveries.c)
 
@@ -401,6 +403,21 @@ async def _check_offer(
             where = "/token" if is_signed else "/delivery"
             raise ApiProblem.at(where, "limits_contradict", str(contradiction)) from contradiction
     await _check_terms(call, connection, order, None if is_signed else body.delivery)
+    await _check_address(call, connection, order, is_signed=is_signed)
+
+
+async def _check_address(call: RequestContext, connection: Row[Any], order: Offer | Update, *, is_signed: bool) -> None:
+    """Refuse an order for another address than the one that the home's owner tells; the home decides."""
+    expected = order.expected_address if isinstance(order, DeliveryBodyV2) else None
+    if expected is None or connection.state != "granted":
+        return
+    home = (await call.tx.execute(select(homes).where(homes.c.id == connection.home))).one_or_none()
+    stated = address_of(home, connection.brand, call.now)
+    told = None if stated is None else HomeAddress(kind=stated.kind, text=stated.text)
+    if told is not None and is_other_address(told, expected.order_address):
+        pointer = "/token" if is_signed else f"/delivery/expected_address/{told.kind}"
+        why = f"The {told.kind} of this home is another one."
+        raise ApiProblem.at(pointer, "other_address", why, code=Code.OTHER_ADDRESS, detail=why)
 
 
 async def _check_terms(

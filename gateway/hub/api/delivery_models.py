@@ -124,6 +124,12 @@ _HOLDER_FIELD = Field(
     " nothing with it (`collect`): otherwise `state` is `refused`, `reason` is `unsupported`. The order needs the"
     " features `holder_robot` and `yes_each`."
 )
+_ADDRESS_FIELD = Field(
+    description="Which home you mean, to notice an order for another address: its `postcode`, the owner's `word`, or"
+    " both. The hub and the home refuse the order (`other_address`) if it differs from what the owner tells you"
+    " (`address` of the connection). The order needs the feature `expected_address`.",
+    examples=[{"postcode": "75011"}],
+)
 _INFO_FIELD = Field(description="Texts for people; nothing decides on them.", examples=[{"note": "Fragile"}])
 _TOKEN_FIELD = Field(
     description="The order as your brand signed it: a compact JWS whose `typ` is `perron-delivery+jwt` or"
@@ -162,6 +168,7 @@ _Collect = Annotated[
 Collect = Annotated[_Collect | None, _COLLECT_FIELD]
 LabelRules = Annotated[_LabelRules | None, _LABEL_RULES_FIELD]
 Holder = Annotated[Literal["robot"] | None, _HOLDER_FIELD]
+Address = Annotated[promise_v2.ExpectedAddress | None, _ADDRESS_FIELD]
 Info = Annotated[promise_v2.Info | None, _INFO_FIELD]
 
 _ABSENT_FIELD: Any = Field(default=None)
@@ -220,6 +227,7 @@ class NewPromise(Model):
     label_rules: LabelRules = None
     collect: Collect = None
     holder: Holder = None
+    expected_address: Address = None
     info: Info = None
 
 
@@ -255,6 +263,7 @@ class Change(Model):
     label_rules: LabelRules = None
     collect: Collect = None
     holder: Holder = None
+    expected_address: Address = None
     info: Info = None
 
     @model_validator(mode="after")
@@ -398,6 +407,7 @@ class Delivery(Model):
     collect: tuple[str, ...] | None = None
     holder: Literal["robot"] | None = None
     yes_each: Literal[True] | None = None
+    expected_address: promise_v2.ExpectedAddress | None = None
     info: dict[str, str] | None = None
     metadata: dict[str, str]
     hub_signed: bool

@@ -6,7 +6,7 @@ from typing import Any, Final
 from sqlalchemy import Row
 
 from gateway.domain.frozen import Frozen
-from gateway.protocol.box_statement import BoxStatement, verify_statement
+from gateway.protocol.box_statement import BoxStatement, StatedAddress, verify_statement
 from gateway.protocol.ed25519 import PublicKey
 
 STATEMENTS: Final = "statements"
@@ -33,3 +33,9 @@ def statement_of(home: Row[Any], brand: str, now: datetime) -> KeptStatement | N
     if not isinstance(found, BoxStatement) or found.sub != brand:
         return None
     return KeptStatement(statement=found, token=token, key=home.box_key)
+
+
+def address_of(home: Row[Any] | None, brand: str, now: datetime) -> StatedAddress | None:
+    """Return what a home's owner tells a brand of the home's address; None: nothing."""
+    stated = None if home is None else statement_of(home, brand, now)
+    return None if stated is None else stated.statement.address

@@ -36,6 +36,7 @@ from gateway.domain.delivery.promise_v2 import (
     V2_FIELDS,
     CancelV2,
     DeliveryBodyV2,
+    ExpectedAddress,
     ItemLine,
     OfferV2,
     ParcelSize,
@@ -166,6 +167,8 @@ def construct_body(model: type[B], fields: Mapping[str, Any]) -> B:
         further["collect"] = tuple(further["collect"])
     if "items" in further:
         further["items"] = tuple(_item_of(item) if isinstance(item, Mapping) else item for item in further["items"])
+    if isinstance(further.get("expected_address"), Mapping):
+        further["expected_address"] = ExpectedAddress.model_construct(**further["expected_address"])
     if isinstance(further.get("dimensions"), Mapping):
         further["dimensions"] = ParcelSize.model_construct(**further["dimensions"])
     made = _V2_MODELS[model].model_construct(**{**fields, **dict.fromkeys(V2_FIELDS), **further})

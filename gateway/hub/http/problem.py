@@ -163,6 +163,12 @@ class Code(StrEnum):
         "Name an allowed one, or ask the home for more with a new connection. The home itself checks what the hub "
         "passes on, and what you send while the home is away; a refusal then comes back as `refused`.",
     )
+    OTHER_ADDRESS = ProblemKind(
+        "other_address", HTTPStatus.UNPROCESSABLE_ENTITY, "The order is for another address",
+        "The postcode or word in `expected_address` is not the one that the home's owner tells (`address` of the "
+        "connection). The hub sent nothing to the home.",
+        "Ask your customer which address the order is for, and use that home's connection.",
+    )
     UNSUPPORTED = ProblemKind(
         "unsupported", HTTPStatus.CONFLICT, "The home's box does not understand it",
         "The box of this home is of an older release, which does not understand such a message, or it has not stated "

@@ -13,6 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from gateway.domain.delivery import promise
+from gateway.domain.delivery.address import AddressKind, HomeAddress, is_other_address
 from gateway.domain.delivery.features import SPEAKS, entrance_features
 from gateway.domain.delivery.permission import DAYS, Permission, PermissionStatus, PermissionTerms, permission_refusal
 from gateway.domain.delivery.promise import (
@@ -30,7 +31,7 @@ from gateway.domain.delivery.result import CollectResult, DoorResult, Outcome, R
 from gateway.domain.frozen import Frozen
 from gateway.hub.deliveries.availability import GivenTerms
 from gateway.protocol.box_hub import EntranceDescription
-from gateway.protocol.box_statement import STATEMENT_LIFETIME, BoxStatement, sign_statement
+from gateway.protocol.box_statement import STATEMENT_LIFETIME, BoxStatement, StatedAddress, sign_statement
 from gateway.protocol.brand_messages import BrandFacts
 from gateway.protocol.consent_request import AskedTerms
 from gateway.protocol.delivery_record import END_STATES, RecordEntry, RecordEntryKind, shown_code
@@ -43,6 +44,8 @@ SANDBOX_ENTRANCES = (
     EntranceDescription(id="garage", name="Garage", places=("shelf",), courier_proof=False),
     EntranceDescription(id="front", name="Front door", places=("hall", "fridge"), courier_proof=True),
 )
+SANDBOX_ADDRESS = HomeAddress(kind=AddressKind.POSTCODE, text="75001")
+"""What the simulated owner tells of the home's address."""
 COLD_PLACES = frozenset({"fridge"})
 ROBOT_ENTRANCES = frozenset({"front"})  # where robots come in under supervision
 CARRIERS = ("Chronopost", "Colissimo", "DHL", "DPD", "UPS")
@@ -127,6 +130,7 @@ def signed_statement(home: str, brand: str, entrances: Iterable[str], now: datet
     statement = BoxStatement(
         iss=home, sub=brand, iat=begin, exp=begin + int(STATEMENT_LIFETIME.total_seconds()), speaks=SPEAKS,
         entrances={entrance: entrance_features(robots=entrance in ROBOT_ENTRANCES) for entrance in entrances},
+        address=StatedAddress(kind=SANDBOX_ADDRESS.kind, text=SANDBOX_ADDRESS.text),
     )  # fmt: skip
     return sign_statement(statement, key.sign)
 
@@ -204,6 +208,8 @@ def _terms_refusal(
         return "unknown_entrance"
     if new.place not in entrance.places:
         return "unknown_place"
+    if is_other_address(SANDBOX_ADDRESS, new.expected_address):
+        return Refusal.OTHER_ADDRESS.value
     if not new.places_with_limits <= COLD_PLACES:
         return "place_not_cold"
     if new.for_robot and (new.collect or entrance.id not in ROBOT_ENTRANCES):

@@ -423,7 +423,8 @@ class Uplink:
         """Tell the hub what this box understands, for each brand that it lets in."""
         if not self._sending.is_hello_acknowledged or not self._statements.is_due(self._monotonic()):
             return
-        for brand, token in self._statements.unsent(self._permitted_entrances(), self._clock.now()).items():
+        permitted, told = self._permitted_entrances(), self._store.addresses.told
+        for brand, token in self._statements.unsent(permitted, self._clock.now(), told).items():
             if not isinstance(self._mqtt.publish(self._topic["evt"], token, expiry=MESSAGE_EXPIRY_S), Sent):
                 break
             self._statements.mark_sent(brand)

@@ -157,6 +157,7 @@ REFUSAL_TEXTS: Mapping[Refusal, Text] = MappingProxyType({
     Refusal.KEY_DISTRUSTED: _("you no longer trust the brand's key"),
     Refusal.HUB_SIGNED_NOT_PERMITTED: _("not signed by the brand itself"),
     Refusal.ANNOUNCE_AGAIN: _("announced before the box was restored"),
+    Refusal.OTHER_ADDRESS: _("its order is for another address"),
     Refusal.DECLINED_BY_HOUSEHOLD: _("your household refused this delivery"),
     Refusal.NOT_OUT_FOR_DELIVERY: _("not known to be out for delivery today"),
     Refusal.FRIDGE_TOO_WARM: _("fridge too warm"),

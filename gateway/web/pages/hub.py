@@ -13,6 +13,7 @@ import structlog
 from aiohttp import web
 
 from gateway.config.editor import EditRejected
+from gateway.domain.delivery.address import AddressKind, HomeAddress, is_address_text
 from gateway.integrations.hub_client import enrolment
 from gateway.integrations.hub_client.enrolment import HubError, HubUnavailable, WrongHub
 from gateway.integrations.hub_client.unenrolment import is_enrolled_by_claim
@@ -33,6 +34,7 @@ HUB_PATH: Final = "/settings/hub"
 MAX_CODE_CHARACTERS: Final = 400  # characters of a code
 
 _NO_CODE: Final = _("This is no hub's code, or not the whole of it: copy it from https:// to its end.")
+_NO_ADDRESS: Final = _("Give a postcode or a word: 1 to 32 letters, digits, spaces and hyphens.")
 _NOTHING_CHANGED: Final = _("Nothing was changed in the house ({why}). Try again: the same code still counts.")
 _REFUSAL_TEXTS: Final[Mapping[str, Text]] = {
     "conflict": _("This code was used already. Ask whoever runs the hub for another one."),
@@ -82,12 +84,27 @@ class HubPage(Page):
         is_claimed = section is not None and is_enrolled_by_claim(self._home, section)
         return {
             "section": section,
+            "told": self._store.addresses.told,
             "support": enrolment.support_code(self._folder),
             "is_incomplete": section is None and identity is not None,
             "problems": last[0].problems if last is not None and last[0].said == "refused" else (),
             "until": identity.valid_until if is_claimed and identity is not None else None,
             "authority": enrolment.authority_fingerprint(self._folder) if is_claimed else None,
         }
+
+    @post(f"{HUB_PATH}/address", UserRight.HUB)
+    async def _tell_address(self, request: web.Request, user: CurrentUser) -> web.Response:
+        """Store what brands that were let in may know of the home's address."""
+        form = await form_texts(request)
+        kind, text = form.get("kind", ""), " ".join(form.get("text", "").split())
+        if kind and kind not in set(AddressKind):
+            raise web.HTTPBadRequest
+        if kind and not is_address_text(text):
+            return await self._page(request, user, error=_NO_ADDRESS)
+        address = HomeAddress(kind=AddressKind(kind), text=text) if kind else None
+        changed = await self._store.addresses.tell(address, self._now, by=user.person)
+        self._inbox.update_deliveries(changed)
+        raise web.HTTPSeeOther(HUB_PATH)
 
     @post(f"{HUB_PATH}/code", UserRight.HUB)
     async def _show_code(self, request: web.Request, user: CurrentUser) -> web.Response:
