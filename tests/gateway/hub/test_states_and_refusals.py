@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import update
 
 from gateway.domain.custody import DeclineReason
+from gateway.domain.delivery.address import AddressKind, HomeAddress
 from gateway.domain.delivery.permission import PermissionStatus
 from gateway.domain.delivery.promise import Cancel, DeliveryBody, State
 from gateway.domain.delivery.result import CollectResult, Outcome
@@ -370,7 +371,22 @@ async def put_back_from_a_copy(folder: Path) -> None:
                 await here.stands(made, State.REFUSED, "announce_again")
 
 
+async def for_another_address(folder: Path) -> None:
+    async with hub_house(folder) as here:
+        number = next(SERIAL)
+        offer = make_offer_v2(
+            id=f"a-{number}", parcels=(f"A-{number}",), courier_sha256=f"{number:064x}",
+            expected_address={"postcode": "69001"},
+        )  # fmt: skip
+        made = await here.offers(offer)
+        await here.stands(made, State.SCHEDULED)
+        told = HomeAddress(kind=AddressKind.POSTCODE, text="75011")
+        await here.made.store.addresses.tell(told, here.made.clock.now(), by="p-anna")
+        await here.stands(made, State.REFUSED, "other_address")
+
+
 ALONE: Mapping[str, Callable[[Path], Awaitable[None]]] = {
+    "other_address": for_another_address,
     "brand_not_permitted": no_longer_let_in,
     "key_distrusted": key_of_no_trust,
     "declined_by_household": refused_by_somebody_who_lives_there,

@@ -27,6 +27,7 @@ FISH = {"code": "(01)04006381333931(21)7", "place": "fridge", "profile": FoodPro
 USED: dict[str, Any] = {
     "items": [{"code": "A"}], "collect": ["B"], "holder": "robot", "yes_each": True, "entrances": ["front"],
     "min_celsius": 2.0, "dimensions": SIZE, "label_rules": ["4322"],
+    "expected_address": {"postcode": "75011"},
 }  # fmt: skip
 
 

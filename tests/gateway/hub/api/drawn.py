@@ -42,6 +42,7 @@ _INSTANTS = st.datetimes(datetime(2000, 1, 1), datetime(2200, 12, 31), timezones
 _LETTERS = st.characters(categories=["L", "Nd"])
 schemathesis.openapi.format("date-time", _INSTANTS.map(datetime.isoformat))
 schemathesis.openapi.format("printable", st.text(_LETTERS, min_size=1, max_size=80))
+schemathesis.openapi.format("address-text", st.from_regex(r"[0-9A-Z]{2,10}", fullmatch=True))
 schemathesis.openapi.format("parcel-code", st.from_regex(r"[A-Z]{3}[0-9]{1,20}", fullmatch=True))
 
 _OPAQUE = "a cursor, or an event's id, is one that was told before"

@@ -25,17 +25,18 @@ from tests.waiting import wait_until
 HERE = Path(__file__).parent
 HOME = "home-1"
 SCHEMA_NAMES = """
-Answer ApiKey ApiKeys ArrivalNotice AskedTerms Attempt Authorities Availability AvailabilityBatch
-AvailabilityBatchResult AvailabilityItemResult AvailabilityQuestion BoxDescription Brand BrandFacts
-BrandKey BrandKeys BrandMessageState Brands BrokerAt CancelStatus Carrier Carriers Change-Input
-Change-Output ChangedDelivery Claiming Code CodedDelivery CollectResult Confirming Connection
-Connections Deliveries Delivery DeliveryBatch DeliveryBatchResult DeliveryItemResult Detail Document
-DoorResult Ending Endpoint EndpointChange EndpointWithSecret Endpoints Event Events Evidence FoodProfile
-GivenTerms HubKey ItemLine ItemResult Joined JsonValue LabelRule LateCourier Leaving Line MadeConnection
-MadeCourierCode MadeDelivery MadeKey Messages NewBrand NewBrandKey NewConnection NewDelivery NewEndpoint
-NewKey NewOrder NewPromise Ordered ParcelSize Renewed Renewing Replay Replayed Sandbox Sealed
-SealedAnswer SignedBrandMessage SignedMessage SimulatedEntrance Span State StatedFacts Statement Step
-StreamMessage TimeAnswer Timeline Told Type WebhookMessage What Why Window Withdrawal
+AddressKind Answer ApiKey ApiKeys ArrivalNotice AskedTerms Attempt Authorities Availability
+AvailabilityBatch AvailabilityBatchResult AvailabilityItemResult AvailabilityQuestion BoxDescription
+Brand BrandFacts BrandKey BrandKeys BrandMessageState Brands BrokerAt CancelStatus Carrier Carriers
+Change-Input Change-Output ChangedDelivery Claiming Code CodedDelivery CollectResult Confirming
+Connection Connections Deliveries Delivery DeliveryBatch DeliveryBatchResult DeliveryItemResult Detail
+Document DoorResult Ending Endpoint EndpointChange EndpointWithSecret Endpoints Event Events Evidence
+ExpectedAddress FoodProfile GivenTerms HubKey ItemLine ItemResult Joined JsonValue LabelRule LateCourier
+Leaving Line MadeConnection MadeCourierCode MadeDelivery MadeKey Messages NewBrand NewBrandKey
+NewConnection NewDelivery NewEndpoint NewKey NewOrder NewPromise Ordered ParcelSize Renewed Renewing
+Replay Replayed Sandbox Sealed SealedAnswer SignedBrandMessage SignedMessage SimulatedEntrance Span
+State StatedAddress StatedFacts Statement Step StreamMessage TimeAnswer Timeline Told Type
+WebhookMessage What Why Window Withdrawal
 """
 """A class behind one of them may be renamed in the code: `PUBLIC_NAMES` in gateway/hub/api/openapi.py."""
 
