@@ -44,6 +44,7 @@ def connection_view(row: Row[Any], now: datetime) -> dict[str, Any]:
     given = state == "granted"
     return {
         "id": row.id, "state": state, "brand": row.brand, "asked": row.asked, "terms": row.terms if given else None,
+        "address": None,  # the box states it later
         "version": row.version, "home": row.home if given else None, "reference": row.reference,
         "return_url": row.return_url, "sandbox": row.sandbox, "created": _iso(row.created),
         "expires": _iso(row.expires), "decided": None if row.decided is None else _iso(row.decided),
