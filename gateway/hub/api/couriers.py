@@ -80,7 +80,7 @@ async def announce_arrival(
     await _check_understood(call, row)
     sets_out = notice.on_the_way is not None and row.on_the_way is None
     if not sets_out and notice.eta in {None, row.eta}:
-        return delivery_of(row)
+        return delivery_of(row, call.caller)
     new: dict[str, Any] = {"on_the_way": call.now} if sets_out else {}
     new |= {} if notice.eta is None else {"eta": notice.eta}
     shifts = notice.eta is not None and (row.eta_sent is None or abs(notice.eta - row.eta_sent) >= MIN_SHIFT)
@@ -90,7 +90,7 @@ async def announce_arrival(
     changed = update(deliveries).where(deliveries.c.id == row.id).values(**new, changed=call.now)
     row = (await call.tx.execute(changed.returning(*deliveries.c))).one()
     await notify(call, row, events.EventType.DELIVERY_CHANGED)
-    return delivery_of(row)
+    return delivery_of(row, call.caller)
 
 
 def _check_expected(row: Row[Any]) -> None:

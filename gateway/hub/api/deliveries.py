@@ -142,7 +142,7 @@ async def change(call: RequestContext, delivery_id: models.DeliveryId, body: mod
     before, row = row.promise, await _update_delivery(call, row, new)
     await orders.store_parcels(call.tx, row, promise, before)
     await _store_and_send(call, row, order, token, events.EventType.DELIVERY_CHANGED)
-    return delivery_of(row)
+    return delivery_of(row, call.caller)
 
 
 @DELIVERIES.add(

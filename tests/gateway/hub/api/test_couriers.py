@@ -56,11 +56,12 @@ async def test_a_new_code_is_a_new_version_of_the_order_and_the_page_of_the_old_
         made = await coded(home)
         _, key = await home.ask("POST", "/v1/api_keys", {"label": "d", "right": "carrier", "carrier": "chronopost"})
         carrier = replace(home, retailer=replace(home.retailer, token=key["token"]))
+        await home.ask("PATCH", f"/v1/deliveries/{made['id']}", {"metadata": {"margin": "12 %"}})
         headers = {**carrier.headers, "Idempotency-Key": "one"}
         path = f"/v1/deliveries/{made['id']}/courier"
         status, new = await carrier.ask("POST", path, headers=headers)
         assert status == 201, new
-        assert new["delivery"]["version"] == 2
+        assert (new["delivery"]["version"], new["delivery"]["metadata"]) == (2, {}), "the retailer's own facts are his"
         assert new["delivery"]["courier_sha256"] == new["courier"]["courier_sha256"] != made["courier_sha256"]
         assert await carrier.ask("POST", path, headers=headers) == (201, new), "a lost answer is had again"
         old = made["courier"]
