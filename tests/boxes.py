@@ -10,11 +10,11 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 from sqlalchemy import insert, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.delivery.promise import DeliveryResult, State
 from gateway.hub.database.store import HubStore, new_id
 from gateway.hub.database.tables import brands, connections, deliveries, homes
+from gateway.hub.database.transaction import Transaction
 from gateway.hub.http.operation import WakeUps
 from gateway.hub.metrics import HubMetrics
 from gateway.hub.signing_key import HubKeyPair
@@ -64,7 +64,7 @@ def worker_context(store: HubStore, **changes: Any) -> WorkerContext:  # noqa: A
 
 
 async def insert_home(
-    tx: AsyncConnection, home: str, key: PublicKey, *, sandbox: bool = False, now: datetime = NOW
+    tx: Transaction, home: str, key: PublicKey, *, sandbox: bool = False, now: datetime = NOW
 ) -> None:
     """Let a home in, as if its owner had."""
     await tx.execute(
@@ -75,7 +75,7 @@ async def insert_home(
     )  # fmt: skip
 
 
-async def insert_connection(tx: AsyncConnection, retailer: str, brand: str, home: str, *, now: datetime = NOW) -> str:
+async def insert_connection(tx: Transaction, retailer: str, brand: str, home: str, *, now: datetime = NOW) -> str:
     """Let a brand of a retailer be let in there; the connection's id."""
     id_ = new_id("con")
     await tx.execute(insert(brands).values(id=brand, retailer=retailer, name=brand, created=now))
@@ -88,7 +88,7 @@ async def insert_connection(tx: AsyncConnection, retailer: str, brand: str, home
     return id_
 
 
-async def insert_delivery(tx: AsyncConnection, connection: str, name: str, *, now: datetime = NOW) -> str:
+async def insert_delivery(tx: Transaction, connection: str, name: str, *, now: datetime = NOW) -> str:
     """Keep a delivery as one that was announced; its id."""
     con = (await tx.execute(select(connections).where(connections.c.id == connection))).one()
     id_ = new_id("dlv")

@@ -10,12 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 from unittest.mock import AsyncMock, patch
 
 import aiohttp
-from sqlalchemy import Dialect
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from gateway.hub.admin import create_retailer
 from gateway.hub.config import HubBroker, HubFile, Limits, Listen, Webhooks
@@ -123,26 +120,6 @@ def _with_tables() -> bytes:
         return file.read_bytes()
 
 
-_compiled: dict[str, tuple[Dialect, dict[Any, Any]]] = {}  # by the name of a database's kind
-
-
-def _known_statements() -> contextlib.AbstractContextManager[object]:
-    return patch("gateway.hub.database.store.create_async_engine", _engine_with_known_statements)
-
-
-def _engine_with_known_statements(url: str, **options: Any) -> AsyncEngine:  # noqa: ANN401 - SQLAlchemy's own
-    """Open a database; a statement that an earlier hub of this process compiled is not compiled again.
-
-    SQLAlchemy keeps them for each engine, under its dialect's identity: the engines share both. Each test has a hub of
-    its own, and compiling its statements was a quarter of what it cost.
-    """
-    engine = create_async_engine(url, **options)
-    dialect, statements = _compiled.setdefault(engine.dialect.name, (engine.dialect, {}))
-    engine.sync_engine.dialect = dialect
-    engine.sync_engine.update_execution_options(compiled_cache=statements)
-    return engine
-
-
 def hub_file(
     folder: Path, *, limits: Limits = HIGH_LIMITS, broker: HubBroker | None = None, webhooks: Webhooks | None = None
 ) -> HubFile:
@@ -181,7 +158,7 @@ async def run_hub(
     file: HubFile, *, wall: Callable[[], float] = time.time, lookup: Lookup = unknown_names
 ) -> AsyncIterator[RunningHub]:
     """Run it, and end it."""
-    with _opening(make_database(file.database)), _known_statements():
+    with _opening(make_database(file.database)):
         hub = HubProcess(file, wall=wall, signals=False, lookup=lookup)
         task, opened = asyncio.create_task(hub.run()), asyncio.create_task(hub.open.wait())
         await asyncio.wait({task, opened}, return_when=asyncio.FIRST_COMPLETED)

@@ -295,6 +295,8 @@ def test_no_stub_is_left_in_the_product() -> None:
         for node in ast.walk(tree):
             if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or id(node) in shapes:
                 continue
+            if any(ast.unparse(decorator) == "overload" for decorator in node.decorator_list):
+                continue
             last = node.body[-1]
             unwritten = isinstance(last, ast.Raise) and "NotImplementedError" in ast.unparse(last)
             empty = isinstance(last, ast.Expr) and isinstance(last.value, ast.Constant) and last.value.value is ...

@@ -260,7 +260,7 @@ class HubFile(ConfigSection):
     @property
     def database(self) -> str:
         """The store's URL."""
-        return self.store or f"sqlite+aiosqlite:///{self.folder / 'hub.sqlite3'}"
+        return self.store or f"sqlite:///{self.folder / 'hub.sqlite3'}"
 
 
 def _has_one_writer(database: str) -> bool:

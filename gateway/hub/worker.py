@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, Select, Table, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.frozen import Frozen
 from gateway.hub.database.store import HubStore, StoreUnavailable, log_unavailable
+from gateway.hub.database.transaction import Transaction
 from gateway.hub.http.operation import HubTransaction, WakeUps
 from gateway.hub.metrics import HubMetrics
 from gateway.hub.signing_key import HubKeyPair
@@ -32,7 +32,7 @@ class WorkerContext(Frozen):
     url: str
     signer: HubKeyPair
 
-    def transaction(self, tx: AsyncConnection, now: datetime) -> HubTransaction:
+    def transaction(self, tx: Transaction, now: datetime) -> HubTransaction:
         """Return what writes to homes in this transaction."""
         return HubTransaction(tx=tx, now=now, url=self.url, signer=self.signer)
 

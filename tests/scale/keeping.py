@@ -10,10 +10,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row, insert, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.hub.database.store import HubStore, new_id
 from gateway.hub.database.tables import connections, deliveries
+from gateway.hub.database.transaction import Transaction
 from gateway.hub.deliveries import jobs
 from gateway.protocol.box_hub import JobKind
 from tests.scale.enrolling import HomeFleet
@@ -50,7 +50,7 @@ class JobWriter:
             await self._insert_one(tx, number, name)
         self.kept[name] = time.monotonic()
 
-    async def _insert_one(self, tx: AsyncConnection, number: int, name: str) -> None:
+    async def _insert_one(self, tx: Transaction, number: int, name: str) -> None:
         if not self._let_in:
             self._let_in = {row.home: row for row in await tx.execute(select(connections))}
         home, id_, now = self.fleet.homes[number % len(self.fleet.homes)].home, new_id("dlv"), datetime.now(UTC)

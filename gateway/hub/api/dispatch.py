@@ -22,12 +22,12 @@ import structlog
 from aiohttp import ETag, web
 from pydantic import BaseModel, ValidationError
 from sqlalchemy.exc import DBAPIError, IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.hub.api.idempotency import IdempotentRequest, store_response, stored_response
 from gateway.hub.api.openapi import document
 from gateway.hub.api.rate_limit import ApiRateLimits
 from gateway.hub.api.validation_errors import problem_of
+from gateway.hub.database.transaction import Transaction
 from gateway.hub.http.authentication import authenticate_browser, authenticate_caller, unenrolment_notice
 from gateway.hub.http.client_address import client_address, is_ip_address
 from gateway.hub.http.operation import ApiAccess, ApiCaller, ApiOperation, RequestContext, Requester, Response
@@ -69,7 +69,7 @@ class ApiDispatcher:
     operations: Sequence[ApiOperation]
     context: WorkerContext
     rate_limits: ApiRateLimits
-    request_context: Callable[[AsyncConnection, datetime, Requester, ApiOperation], RequestContext]
+    request_context: Callable[[Transaction, datetime, Requester, ApiOperation], RequestContext]
     behind_proxy: bool
 
     @cached_property
@@ -187,7 +187,7 @@ class ApiDispatcher:
     ) -> AnyResponse:
         now = self.context.now()
 
-        async def run(tx: AsyncConnection) -> Response[BaseModel]:
+        async def run(tx: Transaction) -> Response[BaseModel]:
             answer = await operation.handler(self.request_context(tx, now, requester, operation), **parts)
             return answer if isinstance(answer, Response) else Response(answer)
 

@@ -14,7 +14,6 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import Field, StringConstraints
 from sqlalchemy import Row, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.frozen import Frozen
 from gateway.hub.api.rows import find_one
@@ -24,6 +23,7 @@ from gateway.hub.boxes.unenrolment import end_home, revoke_certificates
 from gateway.hub.database.revocations import end_certificates
 from gateway.hub.database.store import new_id
 from gateway.hub.database.tables import certificates, claims, homes
+from gateway.hub.database.transaction import Transaction
 from gateway.hub.http.operation import ApiAccess, Model, OperationGroup, RequestContext
 from gateway.hub.http.problem import ApiProblem, Code
 from gateway.protocol import enrolment
@@ -250,7 +250,7 @@ class HomeOperations(Frozen, kw_only=False):
         return der
 
 
-async def _find_certificate(tx: AsyncConnection, home: str, public: bytes) -> Row[Any] | None:
+async def _find_certificate(tx: Transaction, home: str, public: bytes) -> Row[Any] | None:
     return (await tx.execute(select(certificates).filter_by(home=home, public=public))).one_or_none()
 
 

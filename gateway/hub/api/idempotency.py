@@ -13,10 +13,10 @@ from aiohttp import web
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import and_, bindparam, delete, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.frozen import Frozen
 from gateway.hub.database.tables import idempotency
+from gateway.hub.database.transaction import Transaction
 from gateway.hub.http.operation import ApiCaller, HouseholdBrowser
 from gateway.hub.http.problem import ApiProblem, Code
 
@@ -76,7 +76,7 @@ class IdempotentRequest(Frozen):
         return f"{self.owner}\n{self.key}".encode()
 
 
-async def stored_response(tx: AsyncConnection, request: IdempotentRequest, now: datetime) -> web.Response | None:
+async def stored_response(tx: Transaction, request: IdempotentRequest, now: datetime) -> web.Response | None:
     """Return the stored response of this key, or None after reserving the key; a second request then waits for it.
 
     A key that was used with another request is refused (`ApiProblem`).
@@ -101,7 +101,7 @@ async def stored_response(tx: AsyncConnection, request: IdempotentRequest, now: 
     return web.Response(body=body, status=row.status, headers={**row.headers, "Idempotent-Replayed": "true"})
 
 
-async def store_response(tx: AsyncConnection, request: IdempotentRequest, response: web.Response) -> None:
+async def store_response(tx: Transaction, request: IdempotentRequest, response: web.Response) -> None:
     """Store the response of a reserved key."""
     nonce, body = secrets.token_bytes(_NONCE_BYTES), response.body if isinstance(response.body, bytes) else b""
     sealed = nonce + request.cipher.encrypt(nonce, body, request.context)

@@ -6,12 +6,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 from sqlalchemy import func, insert, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.delivery.promise import Id
 from gateway.hub.api.delivery_models import ConnectionId
 from gateway.hub.database.store import new_id, new_secret
 from gateway.hub.database.tables import api_keys, brands, connections, homes, retailers
+from gateway.hub.database.transaction import Transaction
 from gateway.hub.deliveries.box_statements import STATEMENTS
 from gateway.hub.http.authentication import secret_digest
 from gateway.hub.http.operation import ApiAccess, Model, OperationGroup, RequestContext
@@ -80,7 +80,7 @@ def operations(box_key: BoxKey) -> OperationGroup:
     return group
 
 
-async def _create_sandbox(tx: AsyncConnection, box_key: BoxKey, now: datetime) -> Sandbox:
+async def _create_sandbox(tx: Transaction, box_key: BoxKey, now: datetime) -> Sandbox:
     key, secret = new_id("key"), new_secret()
     entrances = tuple(
         SimulatedEntrance(

@@ -7,11 +7,11 @@ from enum import StrEnum, auto
 from typing import Any, Self
 
 from sqlalchemy import Row, bindparam, delete, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.delivery.promise import DeliveryResult
 from gateway.hub.database.store import HubStore
 from gateway.hub.database.tables import browsers, deliveries, home_events, homes, jobs
+from gateway.hub.database.transaction import Transaction
 from gateway.hub.deliveries import brand_messages, events
 from gateway.hub.deliveries.box_statements import STATEMENTS, statement_of
 from gateway.hub.deliveries.connections import on_decision, on_layout, on_question_refused
@@ -82,7 +82,7 @@ class EventOutcome(StrEnum):
         return self in {EventOutcome.KEPT, EventOutcome.AGAIN, EventOutcome.GAP}
 
 
-async def newest_event(tx: AsyncConnection, home: str) -> tuple[int, str]:
+async def newest_event(tx: Transaction, home: str) -> tuple[int, str]:
     """Return the number of a home's newest stored event, and the digest of its token; 0: there is none."""
     row = (await tx.execute(_SELECT_NEWEST_EVENT, {"home": home})).one_or_none()
     return (0, box_hub.GENESIS_DIGEST) if row is None else (row.seq, box_hub.token_digest(row.token))
@@ -100,14 +100,14 @@ class HomeTransaction:
     `seq` and `head`: the number of its newest stored event, and the digest of that event's token.
     """
 
-    tx: AsyncConnection
+    tx: Transaction
     home: Row[Any]
     now: datetime
     seq: int
     head: str
 
     @classmethod
-    async def begin(cls, tx: AsyncConnection, home: str, now: datetime, **more: Any) -> Self | None:  # noqa: ANN401 - fields of a subclass
+    async def begin(cls, tx: Transaction, home: str, now: datetime, **more: Any) -> Self | None:  # noqa: ANN401 - fields of a subclass
         """Lock a home that is not revoked, or return None."""
         row = (await tx.execute(_SELECT_HOME, {"home": home})).one_or_none()
         if row is None:

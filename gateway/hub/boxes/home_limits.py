@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import bindparam, delete, func, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.hub.database.store import HubStore
 from gateway.hub.database.tables import home_events
+from gateway.hub.database.transaction import Transaction
 
 HOUR_S = 3600.0
 MAX_HOMES = 20_000  # whose budgets are remembered; a full one need not be
@@ -100,7 +100,7 @@ class EventRetention:
     max_events: int
     max_age: timedelta
 
-    async def prune(self, tx: AsyncConnection, home: str, seq: int) -> None:
+    async def prune(self, tx: Transaction, home: str, seq: int) -> None:
         """Delete the oldest events of a home whose newest is `seq`, once per hundred events."""
         if seq % PRUNE_INTERVAL_EVENTS == 0 and seq > self.max_events:
             await tx.execute(_DELETE_OLDEST, {"whose": home, "last": seq - self.max_events})

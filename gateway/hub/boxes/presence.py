@@ -20,12 +20,12 @@ from typing import Any
 
 import structlog
 from sqlalchemy import Row, func, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.hub.boxes.box_events import acknowledgement, newest_event
 from gateway.hub.boxes.mqtt import HubBrokerConnection, has_no_subscriber
-from gateway.hub.database.store import finish_despite_cancel, log_unavailable
+from gateway.hub.database.store import log_unavailable
 from gateway.hub.database.tables import homes, jobs
+from gateway.hub.database.transaction import Transaction, finish_despite_cancel
 from gateway.hub.worker import WorkerContext
 from gateway.mqtt.packets import NotSent
 from gateway.protocol.box_hub import down_topic
@@ -44,7 +44,7 @@ _ONLINE_HOMES = (homes.c.there, homes.c.revoked.is_(None))
 _KNOWN_HOMES = (homes.c.heard.is_not(None), homes.c.revoked.is_(None), homes.c.sandbox.is_(False))
 
 
-async def count_online(tx: AsyncConnection) -> int:
+async def count_online(tx: Transaction) -> int:
     """Return how many homes count as connected."""
     return await tx.scalar(select(func.count()).select_from(homes).where(*_ONLINE_HOMES)) or 0
 

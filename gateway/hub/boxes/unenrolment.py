@@ -7,16 +7,16 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, delete, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.hub.database.revocations import RevocationKind, end_certificates, record_revocation
 from gateway.hub.database.tables import brand_messages, claims, connections, deliveries, homes, jobs
+from gateway.hub.database.transaction import Transaction
 from gateway.hub.deliveries.connections import on_decision
 from gateway.hub.deliveries.orders import refuse_open
 from gateway.protocol.box_hub import PermissionDecision
 
 
-async def revoke_certificates(tx: AsyncConnection, home: str, now: datetime) -> bool:
+async def revoke_certificates(tx: Transaction, home: str, now: datetime) -> bool:
     """Revoke a home's certificates and unused claims; return False if there is no such home."""
     done = await tx.execute(update(homes).where(homes.c.id == home).values(revoked=now))
     await end_certificates(tx, home, now)
@@ -27,7 +27,7 @@ async def revoke_certificates(tx: AsyncConnection, home: str, now: datetime) -> 
     return True
 
 
-async def end_home(tx: AsyncConnection, home: Row[Any], now: datetime) -> None:
+async def end_home(tx: Transaction, home: Row[Any], now: datetime) -> None:
     """End the connections and deliveries of a home that leaves, notify their retailers, and forget its brands' facts.
 
     The home will no longer report anything. The hub never reports good news itself, so it refuses what the home did not

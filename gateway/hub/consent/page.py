@@ -21,11 +21,11 @@ from jinja2 import Template
 from limits import RateLimitItemPerMinute
 from markupsafe import Markup
 from sqlalchemy import Row, and_, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.hub.api.rate_limit import SlidingWindows
 from gateway.hub.consent.page_texts import ENDINGS, JOIN, JOIN_WHY, PROBLEMS, format_instant, requested_terms
 from gateway.hub.database.tables import brands, connections, retailers
+from gateway.hub.database.transaction import Transaction
 from gateway.hub.deliveries.connections import MAX_CODE_TRIES, ask_home, state_of
 from gateway.hub.http.authentication import secret_digest
 from gateway.hub.http.client_address import NETWORK_LIMIT_FACTOR, client_address, wider_network
@@ -191,7 +191,7 @@ def _language(request: web.Request) -> Language:
     return accepted(request.headers.get("Accept-Language", ""), languages_of(JOIN)) or SOURCE
 
 
-async def _find_connection(tx: AsyncConnection, secret: str, *, lock: bool = False) -> Row[Any] | None:
+async def _find_connection(tx: Transaction, secret: str, *, lock: bool = False) -> Row[Any] | None:
     brand = and_(brands.c.id == connections.c.brand, brands.c.sandbox == connections.c.sandbox)
     query = (
         select(connections, brands.c.name.label("brand_name"), retailers.c.name.label("retailer_name"))

@@ -18,10 +18,11 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, event, func, insert, inspect, select, update
 from sqlalchemy.engine import make_url
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from gateway.hub.database.tables import about, endpoints, metadata
+from gateway.hub.database.transaction import Transaction
 
 log = structlog.get_logger(__name__)
 
@@ -178,7 +179,7 @@ async def _in_postgresql(url: str, work: Callable[[Connection], T]) -> T:
         await engine.dispose()
 
 
-async def seal_plain_secrets(tx: AsyncConnection, seal: Callable[[str, str], str]) -> None:
+async def seal_plain_secrets(tx: Transaction, seal: Callable[[str, str], str]) -> None:
     """Encrypt (`HubKeyPair.seal`) the webhook secrets that a hub before 25 November 2026 21:00 stored in plain text."""
     plain = endpoints.c.secret.startswith("whsec_", autoescape=True)  # encrypted ones are base64, without an underscore
     for row in (

@@ -10,10 +10,10 @@ from enum import StrEnum, auto
 from typing import Any
 
 from sqlalchemy import ColumnElement, insert, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.hub.database.store import new_id
 from gateway.hub.database.tables import certificates, revocations
+from gateway.hub.database.transaction import Transaction
 
 
 class RevocationKind(StrEnum):
@@ -32,7 +32,7 @@ class RevocationKind(StrEnum):
 
 
 async def record_revocation(  # noqa: PLR0913 - the columns of a row
-    tx: AsyncConnection,
+    tx: Transaction,
     kind: RevocationKind,
     object_: str,
     now: datetime,
@@ -48,7 +48,7 @@ async def record_revocation(  # noqa: PLR0913 - the columns of a row
     await tx.execute(insert(revocations).values(row))
 
 
-async def end_certificates(tx: AsyncConnection, home: str, now: datetime, *which: ColumnElement[bool]) -> None:
+async def end_certificates(tx: Transaction, home: str, now: datetime, *which: ColumnElement[bool]) -> None:
     """End the valid certificates of a home, or `which` of them."""
     mine = update(certificates).where(certificates.c.home == home, certificates.c.ended.is_(None), *which)
     ended = await tx.execute(mine.values(ended=now).returning(certificates.c.serial, certificates.c.expires))

@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.hub.database.transaction import Transaction
 
 _BEGIN: Final = text("SAVEPOINT batch_item")
 _KEEP: Final = text("RELEASE SAVEPOINT batch_item")
@@ -13,7 +14,7 @@ _UNDO: Final = text("ROLLBACK TO SAVEPOINT batch_item")
 
 
 @contextlib.asynccontextmanager
-async def savepoint(tx: AsyncConnection, *undone_by: type[Exception]) -> AsyncIterator[None]:
+async def savepoint(tx: Transaction, *undone_by: type[Exception]) -> AsyncIterator[None]:
     """Run a block of a transaction. One of these exceptions undoes the block and is raised; the transaction goes on.
 
     Any other exception is raised as it is: it ends the whole transaction. Blocks are not nested.

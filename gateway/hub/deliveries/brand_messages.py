@@ -9,9 +9,9 @@ from hashlib import sha256
 from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import Row, delete, func, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.hub.database.tables import brand_messages, connections
+from gateway.hub.database.transaction import Transaction
 from gateway.hub.deliveries import events, jobs
 from gateway.hub.http.operation import HubTransaction
 from gateway.protocol.box_hub import BrandAnswer, JobKind
@@ -34,7 +34,7 @@ class _Settled(NamedTuple):
     key: str | None = None
 
 
-async def find(tx: AsyncConnection, connection: str, token: bytes) -> Row[Any] | None:
+async def find(tx: Transaction, connection: str, token: bytes) -> Row[Any] | None:
     """Return the stored message with these bytes, or None."""
     same = select(brand_messages).filter_by(connection=connection, sha256=sha256(token).hexdigest())
     return (await tx.execute(same)).one_or_none()
@@ -59,7 +59,7 @@ async def send(hub: HubTransaction, connection: Row[Any], kind: MessageKind, tok
     return row
 
 
-async def newest_facts(tx: AsyncConnection, connection: str) -> Row[Any] | None:
+async def newest_facts(tx: Transaction, connection: str) -> Row[Any] | None:
     """Return the newest message of a connection that its home answered with facts, or None."""
     answered = select(brand_messages).where(
         brand_messages.c.connection == connection, brand_messages.c.facts.is_not(None)
@@ -67,7 +67,7 @@ async def newest_facts(tx: AsyncConnection, connection: str) -> Row[Any] | None:
     return (await tx.execute(answered.order_by(brand_messages.c.answered.desc()).limit(1))).one_or_none()
 
 
-async def on_answer(tx: AsyncConnection, home: Row[Any], answer: BrandAnswer, now: datetime) -> None:
+async def on_answer(tx: Transaction, home: Row[Any], answer: BrandAnswer, now: datetime) -> None:
     """Store a home's answer and notify the retailer; facts that are not about this home and brand are refused."""
     code = None if answer.accepted else answer.code or "malformed"
     for row in await _waiting(tx, home.id, answer.token_sha256):
@@ -78,24 +78,24 @@ async def on_answer(tx: AsyncConnection, home: Row[Any], answer: BrandAnswer, no
         await _settle(tx, row, settled, now)
 
 
-async def on_refusal(tx: AsyncConnection, home: str, token_sha256: str, code: str, now: datetime) -> None:
+async def on_refusal(tx: Transaction, home: str, token_sha256: str, code: str, now: datetime) -> None:
     """Store that a home rejected a message without answering it, as a box of an earlier release does."""
     for row in await _waiting(tx, home, token_sha256):
         await _settle(tx, row, _Settled(code), now)
 
 
-async def _waiting(tx: AsyncConnection, home: str, token_sha256: str) -> list[Row[Any]]:
+async def _waiting(tx: Transaction, home: str, token_sha256: str) -> list[Row[Any]]:
     waiting = select(brand_messages).filter_by(home=home, sha256=token_sha256, state="waiting")
     return list(await tx.execute(waiting.with_for_update()))
 
 
-async def _is_of(tx: AsyncConnection, home: Row[Any], row: Row[Any], facts: str | None) -> bool:
+async def _is_of(tx: Transaction, home: Row[Any], row: Row[Any], facts: str | None) -> bool:
     brand = await tx.scalar(select(connections.c.brand).where(connections.c.id == row.connection))
     claims = None if facts is None else verify_facts(facts.encode(), PublicKey.from_text(home.box_key))
     return isinstance(claims, FactsClaims) and (claims.iss, claims.sub) == (home.id, brand)
 
 
-async def _settle(tx: AsyncConnection, row: Row[Any], settled: _Settled, now: datetime) -> None:
+async def _settle(tx: Transaction, row: Row[Any], settled: _Settled, now: datetime) -> None:
     code, mine = settled.code, brand_messages.c.connection == row.connection
     shown = code if code is None or code in ANSWER_CODES else "malformed"
     state = "accepted" if code is None else "refused"

@@ -9,11 +9,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row, and_, func, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.delivery.permission import PermissionTerms
 from gateway.domain.delivery.promise import State
 from gateway.hub.database.tables import brand_keys, brands, connections, deliveries, homes, retailers
+from gateway.hub.database.transaction import Transaction
 from gateway.hub.deliveries import events, jobs
 from gateway.hub.deliveries.availability import GivenTerms, entrance_places
 from gateway.hub.deliveries.orders import refuse_open
@@ -114,7 +114,7 @@ async def _send(hub: HubTransaction, row: Row[Any], home: str, **content: Any) -
     return int(brand.keys_version)
 
 
-async def on_decision(tx: AsyncConnection, home: Row[Any], decision: PermissionDecision, now: datetime) -> bool:
+async def on_decision(tx: Transaction, home: Row[Any], decision: PermissionDecision, now: datetime) -> bool:
     """Store a home's decision on a brand and notify the retailer; return whether it changed anything.
 
     `home` is the home's row. A decision older than the stored one changes nothing, and contradictory terms grant
@@ -141,7 +141,7 @@ async def on_decision(tx: AsyncConnection, home: Row[Any], decision: PermissionD
     return changed
 
 
-async def on_layout(tx: AsyncConnection, home: Row[Any], now: datetime) -> None:
+async def on_layout(tx: Transaction, home: Row[Any], now: datetime) -> None:
     """Store which place belongs to which entrance of a home, after its report, and notify whom it concerns."""
     granted = select(connections).filter_by(home=home.id, state="granted")
     for row in (await tx.execute(granted.with_for_update(key_share=True))).all():
@@ -174,13 +174,13 @@ def _state_after(row: Row[Any], decision: PermissionDecision) -> str:
     return decision.standing
 
 
-async def expire_connection(tx: AsyncConnection, row: Row[Any], now: datetime) -> None:
+async def expire_connection(tx: Transaction, row: Row[Any], now: datetime) -> None:
     """End a request that no home answered: no answer is a no."""
     await tx.execute(update(connections).where(connections.c.id == row.id).values(state="expired"))
     await _notify_retailer(tx, row.id, now)
 
 
-async def on_question_refused(tx: AsyncConnection, home: str, token: bytes, now: datetime) -> None:
+async def on_question_refused(tx: Transaction, home: str, token: bytes, now: datetime) -> None:
     """Handle a request that a home refused unseen; one without the brand's required signature ends at once.
 
     Any other looks unanswered until it expires. Such a home refuses because of what it knows of other brands (a similar
@@ -197,7 +197,7 @@ async def on_question_refused(tx: AsyncConnection, home: str, token: bytes, now:
         await expire_connection(tx, row, now)
 
 
-async def _notify_retailer(tx: AsyncConnection, id_: str, now: datetime) -> None:
+async def _notify_retailer(tx: Transaction, id_: str, now: datetime) -> None:
     row = (await tx.execute(select(connections).where(connections.c.id == id_))).one()
     await events.emit(tx, row, events.EventType.CONNECTION_DECIDED, connection_view(row, now), now)
 

@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 from pydantic import Field, JsonValue, StringConstraints
 from sqlalchemy import Row, bindparam, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.hub.database.store import new_id
 from gateway.hub.database.tables import endpoints, events, messages, retailers
+from gateway.hub.database.transaction import Transaction
 from gateway.hub.http.operation import Model
 
 # The lock of the retailer's row serialises the numbers of its events.
@@ -66,13 +66,13 @@ def event_of(row: object) -> Event:
     return Event.model_validate(row, from_attributes=True, strict=False)
 
 
-async def lock_retailer(tx: AsyncConnection, retailer: str) -> None:
+async def lock_retailer(tx: Transaction, retailer: str) -> None:
     """Lock a retailer's row until the transaction ends, which serialises events and changes of endpoints."""
     await tx.execute(select(retailers.c.id).where(retailers.c.id == retailer).with_for_update(key_share=True))
 
 
 async def emit(  # noqa: PLR0913 - what happened, to what, when
-    tx: AsyncConnection, about: Row[Any], type_: EventType, data: dict[str, Any], now: datetime, *,
+    tx: Transaction, about: Row[Any], type_: EventType, data: dict[str, Any], now: datetime, *,
     only_endpoint: str | None = None, request: str | None = None,
 ) -> str:  # fmt: skip
     """Store an event about a retailer's row in the transaction that causes it, and return the event's id.

@@ -4,10 +4,10 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 
 from sqlalchemy import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.hub.database.store import new_id
 from gateway.hub.database.tables import jobs
+from gateway.hub.database.transaction import Transaction
 from gateway.protocol.box_hub import JobKind
 
 _INSERT_JOB = insert(jobs)
@@ -16,7 +16,7 @@ JOB_LIFETIME = timedelta(days=31)  # as long as a signed message may live (gatew
 
 
 async def enqueue(  # noqa: PLR0913 - a job's own columns
-    tx: AsyncConnection, home: str, kind: JobKind, token: bytes, *, now: datetime, delivery: str | None = None,
+    tx: Transaction, home: str, kind: JobKind, token: bytes, *, now: datetime, delivery: str | None = None,
     browser: str | None = None, lifetime: timedelta = JOB_LIFETIME,
 ) -> str:  # fmt: skip
     """Store a job for a home, due at once, and return its id. Call `WakeUps.jobs` after the commit."""

@@ -16,7 +16,6 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Row, bindparam, delete, func, insert, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.delivery.carrier_names import carrier_id
 from gateway.domain.delivery.features import used_features
@@ -43,6 +42,7 @@ from gateway.domain.delivery.promise_v2 import (
     UpdateV2,
 )
 from gateway.hub.database.tables import connections, deliveries, delivery_parcels, delivery_versions
+from gateway.hub.database.transaction import Transaction
 from gateway.hub.deliveries import events, jobs
 from gateway.hub.http.operation import HubTransaction
 from gateway.hub.worker import DueRows, DueStep, WorkerContext
@@ -117,7 +117,7 @@ def order_columns(promise: Mapping[str, Any]) -> dict[str, Any]:
 
 
 async def store_parcels(
-    tx: AsyncConnection, row: Row[Any], promise: Mapping[str, Any], before: Mapping[str, Any] = MappingProxyType({})
+    tx: Transaction, row: Row[Any], promise: Mapping[str, Any], before: Mapping[str, Any] = MappingProxyType({})
 ) -> None:
     """Store the codes of an order, by which its delivery is found; `before`: the order whose codes are stored now."""
     new, old = _codes_of(promise), _codes_of(before)
@@ -231,13 +231,13 @@ async def release(hub: HubTransaction, row: Row[Any], signed: Sequence[Row[Any]]
         await send(hub, row, body_of(Offer, row, row.version, row.promise), None)
 
 
-async def _is_name_taken(tx: AsyncConnection, row: Row[Any], home: str) -> bool:
+async def _is_name_taken(tx: Transaction, row: Row[Any], home: str) -> bool:
     named = select(deliveries.c.id).filter_by(brand=row.brand, home=home, name=row.name)
     return await tx.scalar(named.where(deliveries.c.id != row.id)) is not None
 
 
 async def set_state(  # noqa: PLR0913 - the state, and why, when and by which request
-    tx: AsyncConnection, row: Row[Any], state: State, reason: str | None, now: datetime, *, request: str | None = None
+    tx: Transaction, row: Row[Any], state: State, reason: str | None, now: datetime, *, request: str | None = None
 ) -> None:
     """Store a state that the hub itself decides, because no home knows the delivery."""
     new: dict[str, Any] = {"state": state, "reason": reason, "held": False, "changed": now}
@@ -248,13 +248,13 @@ async def set_state(  # noqa: PLR0913 - the state, and why, when and by which re
     await notify_retailer(tx, await find_delivery(tx, row.id), cause, now, request=request)
 
 
-async def refuse_open(tx: AsyncConnection, now: datetime, *which: ColumnElement[bool]) -> None:
+async def refuse_open(tx: Transaction, now: datetime, *which: ColumnElement[bool]) -> None:
     """Refuse open deliveries that their home no longer permits, and notify their retailers."""
     for row in (await tx.execute(select(deliveries).where(IS_OPEN, *which).with_for_update())).all():
         await set_state(tx, row, State.REFUSED, "brand_not_permitted", now)
 
 
-async def columns_after(tx: AsyncConnection, row: Row[Any], result: DeliveryResult) -> dict[str, Any]:
+async def columns_after(tx: Transaction, row: Row[Any], result: DeliveryResult) -> dict[str, Any]:
     """Return the columns that a home's answer to a version changes.
 
     A refused version does not count, so the order is that of the version before it.
@@ -280,7 +280,7 @@ async def columns_after(tx: AsyncConnection, row: Row[Any], result: DeliveryResu
     return new
 
 
-async def newest_version(tx: AsyncConnection, row: Row[Any], result: DeliveryResult) -> int:
+async def newest_version(tx: Transaction, row: Row[Any], result: DeliveryResult) -> int:
     """Return the newest version that the home has not refused, beside which a result may be an old one."""
     if result.version is None or result.version >= row.version:
         return int(row.version)
@@ -290,7 +290,7 @@ async def newest_version(tx: AsyncConnection, row: Row[Any], result: DeliveryRes
 
 
 async def _cancel_answered(
-    tx: AsyncConnection, row: Row[Any], version: int, result: DeliveryResult
+    tx: Transaction, row: Row[Any], version: int, result: DeliveryResult
 ) -> dict[str, CancelStatus]:
     """Return what became of a cancel that was on its way, after the home's answer to a version."""
     if result.state in FINAL_STATES:
@@ -316,7 +316,7 @@ def event_data(row: Row[Any], changed: Mapping[str, Any] = MappingProxyType({}))
 
 
 async def notify_retailer(
-    tx: AsyncConnection, row: Row[Any], type_: events.EventType, now: datetime, *, request: str | None = None
+    tx: Transaction, row: Row[Any], type_: events.EventType, now: datetime, *, request: str | None = None
 ) -> None:
     """Store an event about a delivery's state for its retailer. `request`: the id of the API request that caused it."""
     data = event_data(row)
@@ -325,7 +325,7 @@ async def notify_retailer(
     await events.emit(tx, row, type_, data, now, request=request)
 
 
-async def find_delivery(tx: AsyncConnection, delivery: str) -> Row[Any]:
+async def find_delivery(tx: Transaction, delivery: str) -> Row[Any]:
     """Return an existing delivery as it is in this transaction."""
     return (await tx.execute(_SELECT_DELIVERY, {"delivery": delivery})).one()
 
@@ -376,6 +376,6 @@ async def _release_or_end(hub: HubTransaction, row: Row[Any]) -> None:
     await set_state(hub.tx, row, state, reason, hub.now)
 
 
-async def _signed_versions(tx: AsyncConnection, row: Row[Any]) -> Sequence[Row[Any]]:
+async def _signed_versions(tx: Transaction, row: Row[Any]) -> Sequence[Row[Any]]:
     signed = select(delivery_versions).filter_by(delivery=row.id).where(delivery_versions.c.token.is_not(None))
     return (await tx.execute(signed.order_by(delivery_versions.c.version))).all()

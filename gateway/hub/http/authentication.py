@@ -6,9 +6,9 @@ from datetime import datetime
 from hashlib import sha256
 
 from sqlalchemy import bindparam, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.hub.database.tables import api_keys, browsers, homes, retailers
+from gateway.hub.database.transaction import Transaction
 from gateway.hub.http.operation import ApiAccess, ApiCaller, HouseholdBrowser, RetailerLimits
 from gateway.hub.http.problem import ApiProblem, Code
 from gateway.protocol.browser_envelope import Jwk
@@ -28,7 +28,7 @@ def secret_digest(secret: str) -> bytes:
     return sha256(secret.encode()).digest()
 
 
-async def authenticate_caller(tx: AsyncConnection, authorization: str, now: datetime) -> ApiCaller | None:
+async def authenticate_caller(tx: Transaction, authorization: str, now: datetime) -> ApiCaller | None:
     """Return the caller of a valid API key, or None; it compares in constant time, also for an unknown key.
 
     Raises:
@@ -50,9 +50,7 @@ async def authenticate_caller(tx: AsyncConnection, authorization: str, now: date
     )  # fmt: skip
 
 
-async def authenticate_browser(
-    tx: AsyncConnection, authorization: str, url: str, now: datetime
-) -> HouseholdBrowser | None:
+async def authenticate_browser(tx: Transaction, authorization: str, url: str, now: datetime) -> HouseholdBrowser | None:
     """Return the browser that signed this header's token for this hub, or None."""
     scheme, _, text = authorization.partition(" ")
     token = text.encode(errors="replace")
@@ -67,7 +65,7 @@ async def authenticate_browser(
     return HouseholdBrowser(home=claims.sub, browser=claims.iss) if isinstance(verified, BrowserTokenClaims) else None
 
 
-async def unenrolment_notice(tx: AsyncConnection, authorization: str) -> str | None:
+async def unenrolment_notice(tx: Transaction, authorization: str) -> str | None:
     """Return the last message of the home to a browser that ended, which only the browser can decrypt, or None.
 
     The browser's key is deleted, so any client that knows the browser's random id gets the message.

@@ -9,10 +9,10 @@ from types import MappingProxyType
 from typing import Any, Generic, Literal, TypeVar, get_args, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, create_model
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.delivery.promise import WireModel
 from gateway.domain.frozen import Frozen
+from gateway.hub.database.transaction import Transaction
 from gateway.hub.http.problem import Code
 from gateway.hub.signing_key import HubKeyPair
 from gateway.system.destinations import DestinationPolicy
@@ -90,7 +90,7 @@ FollowEvents = Callable[[ApiCaller, int, frozenset[str], float], AsyncGenerator[
 class HubTransaction(Frozen):
     """A transaction and its time, and what the hub needs to write to homes: its own address and key."""
 
-    tx: AsyncConnection
+    tx: Transaction
     now: datetime
     url: str
     signer: HubKeyPair

@@ -5,11 +5,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Row, delete, func, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.hub.database.revocations import RevocationKind, record_revocation
 from gateway.hub.database.store import HubStore
 from gateway.hub.database.tables import brand_keys, brands, connections
+from gateway.hub.database.transaction import Transaction
 from gateway.hub.operation.retailers import NotFound, NotPossible, end_connections
 
 
@@ -64,7 +64,7 @@ async def free_brand(store: HubStore, brand: str, now: datetime) -> None:
         await record_revocation(tx, RevocationKind.BRAND_FREED, brand, now, detail={"retailer": row.retailer})
 
 
-async def delete_in(tx: AsyncConnection, brand: str) -> None:
+async def delete_in(tx: Transaction, brand: str) -> None:
     """Delete a brand and its keys in the caller's transaction."""
     await tx.execute(delete(brand_keys).filter_by(brand=brand, sandbox=False))
     await tx.execute(delete(brands).filter_by(id=brand, sandbox=False))
@@ -79,13 +79,13 @@ async def end_brand(store: HubStore, brand: str, now: datetime) -> int:
         return await end_in(tx, brand, now)
 
 
-async def end_in(tx: AsyncConnection, brand: str, now: datetime) -> int:
+async def end_in(tx: Transaction, brand: str, now: datetime) -> int:
     """End a brand in the caller's transaction: its connections end, and nothing more is done in its name."""
     await tx.execute(update(brands).filter_by(id=brand, sandbox=False).values(ended=now))
     return await end_connections(tx, now, connections.c.brand == brand, connections.c.sandbox.is_(False))
 
 
-async def _find(tx: AsyncConnection, brand: str) -> Row[Any]:
+async def _find(tx: Transaction, brand: str) -> Row[Any]:
     query = select(brands).filter_by(id=brand, sandbox=False).with_for_update(key_share=True)
     row = (await tx.execute(query)).one_or_none()
     if row is None:

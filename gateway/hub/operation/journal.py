@@ -16,7 +16,6 @@ from typing import Any
 import structlog
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 from sqlalchemy import insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.hub.database.revocations import RevocationKind
 from gateway.hub.database.store import HubStore, StoreUnusable, log_unavailable
@@ -31,6 +30,7 @@ from gateway.hub.database.tables import (
     retailers,
     revocations,
 )
+from gateway.hub.database.transaction import Transaction
 from gateway.hub.operation import brands as brand_operation
 from gateway.hub.operation import retailers as retailer_operation
 from gateway.hub.webhooks.queue import drop_waiting
@@ -180,7 +180,7 @@ async def apply(store: HubStore, entries: Sequence[JournalEntry], now: datetime)
     return len(missing)
 
 
-async def _revoke(tx: AsyncConnection, entry: JournalEntry, now: datetime) -> None:
+async def _revoke(tx: Transaction, entry: JournalEntry, now: datetime) -> None:
     id_ = entry.object
     match entry.kind:
         case RevocationKind.RETAILER_SUSPENDED:
@@ -215,7 +215,7 @@ async def _revoke(tx: AsyncConnection, entry: JournalEntry, now: datetime) -> No
             log.warning("revocation_unknown", kind=entry.kind, todo="a newer hub wrote it: install that one")
 
 
-async def _revoke_brand_key(tx: AsyncConnection, entry: JournalEntry) -> None:
+async def _revoke_brand_key(tx: Transaction, entry: JournalEntry) -> None:
     this = brand_keys.c.kid == entry.object, brand_keys.c.sandbox.is_(False)
     brand, x = (str((entry.detail or {}).get(name, "")) for name in ("brand", "x"))
     of_brand = brands.c.id == brand, brands.c.sandbox.is_(False)
@@ -229,7 +229,7 @@ async def _revoke_brand_key(tx: AsyncConnection, entry: JournalEntry) -> None:
     await tx.execute(update(brands).where(*of_brand).values(keys_version=brands.c.keys_version + 1))
 
 
-async def _free_brand(tx: AsyncConnection, entry: JournalEntry) -> None:
+async def _free_brand(tx: Transaction, entry: JournalEntry) -> None:
     owner = (entry.detail or {}).get("retailer")
     if await tx.scalar(select(brands.c.id).filter_by(id=entry.object, sandbox=False, retailer=owner)) is not None:
         await brand_operation.delete_in(tx, entry.object)

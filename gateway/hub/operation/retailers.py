@@ -9,11 +9,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import ColumnElement, Row, func, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.hub.database.revocations import RevocationKind, record_revocation
 from gateway.hub.database.store import HubStore, new_id, new_secret
 from gateway.hub.database.tables import api_keys, brands, connections, deliveries, endpoints, retailers
+from gateway.hub.database.transaction import Transaction
 from gateway.hub.deliveries.orders import IS_OPEN
 from gateway.hub.http.authentication import secret_digest
 from gateway.hub.http.operation import RetailerLimits
@@ -177,7 +177,7 @@ async def end(store: HubStore, retailer: str, now: datetime) -> int:
         return await end_in(tx, retailer, now)
 
 
-async def end_in(tx: AsyncConnection, retailer: str, now: datetime) -> int:
+async def end_in(tx: Transaction, retailer: str, now: datetime) -> int:
     """End a retailer in the caller's transaction: its keys, connections and webhooks. Its data stays."""
     this = update(retailers).where(retailers.c.id == retailer)
     await tx.execute(this.values(ended=now))
@@ -190,14 +190,14 @@ async def end_in(tx: AsyncConnection, retailer: str, now: datetime) -> int:
     return await end_connections(tx, now, connections.c.retailer == retailer)
 
 
-async def end_connections(tx: AsyncConnection, now: datetime, *which: ColumnElement[bool]) -> int:
+async def end_connections(tx: Transaction, now: datetime, *which: ColumnElement[bool]) -> int:
     """End connections, and return how many homes are to be informed; a background job of the hub informs them."""
     open_ = update(connections).where(connections.c.state.in_(("pending", "granted")), *which)
     ended = await tx.execute(open_.values(state="ended", decided=now).returning(connections.c.home))
     return len({row.home for row in ended.all()} - {None})
 
 
-async def _find(tx: AsyncConnection, retailer: str) -> Row[Any]:
+async def _find(tx: Transaction, retailer: str) -> Row[Any]:
     query = select(retailers).where(retailers.c.id == retailer).with_for_update(key_share=True)
     row = (await tx.execute(query)).one_or_none()
     if row is None:

@@ -8,16 +8,16 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, delete, exists, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.hub.database import tables
 from gateway.hub.database.tables import brand_keys, brands, endpoints, events, homes, retailers
+from gateway.hub.database.transaction import Transaction
 
 MIN_IDLE_BEFORE_EVICTION = timedelta(days=1)  # without an event, before another sandbox may replace it
 MAX_EVICTION_TRIES = 5  # idle sandboxes that are tried: the oldest may just be used again
 
 
-async def evict_idle(tx: AsyncConnection, now: datetime) -> bool:
+async def evict_idle(tx: Transaction, now: datetime) -> bool:
     """Delete the oldest sandbox without an event for a day, and return whether there was one.
 
     So one client that makes the maximum number cannot keep others from having one. One that another transaction uses at
@@ -32,14 +32,14 @@ async def evict_idle(tx: AsyncConnection, now: datetime) -> bool:
     return False
 
 
-async def delete_expired(tx: AsyncConnection, now: datetime, *, at_most: int = 20) -> int:
+async def delete_expired(tx: Transaction, now: datetime, *, at_most: int = 20) -> int:
     """Delete expired sandboxes with everything in them, and return how many."""
     is_expired = retailers.c.ends <= now
     expired = (await tx.scalars(select(retailers.c.id).where(is_expired).limit(at_most))).all()
     return await _delete_unused(tx, expired, is_expired) if expired else 0
 
 
-async def _delete_unused(tx: AsyncConnection, sandboxes: Sequence[str], *is_over: ColumnElement[bool]) -> int:
+async def _delete_unused(tx: Transaction, sandboxes: Sequence[str], *is_over: ColumnElement[bool]) -> int:
     """Delete those of these sandboxes that still are over and that no other transaction uses; return how many."""
     theirs = select(homes.c.id).where(homes.c.retailer.in_(sandboxes), homes.c.sandbox).order_by(homes.c.id)
     await tx.execute(theirs.with_for_update())

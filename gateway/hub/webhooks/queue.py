@@ -18,11 +18,11 @@ from typing import Any
 
 import structlog
 from sqlalchemy import Row, and_, delete, exists, func, insert, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 from standardwebhooks import Webhook
 
 from gateway.domain.frozen import Frozen
 from gateway.hub.database.tables import UNSENT_CHALLENGE, attempts, endpoints, events, messages, retailers
+from gateway.hub.database.transaction import Transaction
 from gateway.hub.deliveries.events import Event, EventType, emit, event_of, lock_retailer
 from gateway.hub.http.operation import HubTransaction
 from gateway.hub.webhooks import retry
@@ -117,21 +117,19 @@ def new_secret() -> str:
     return f"whsec_{b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()}"
 
 
-async def free_all_leases(tx: AsyncConnection, now: datetime) -> None:
+async def free_all_leases(tx: Transaction, now: datetime) -> None:
     """Free every endpoint, at the start of a hub that is alone."""
     await tx.execute(update(endpoints).where(endpoints.c.leased > now).values(leased=now))
 
 
-async def is_any_due(tx: AsyncConnection, now: datetime) -> bool:
+async def is_any_due(tx: Transaction, now: datetime) -> bool:
     """Return whether any message is due."""
     both = messages.join(endpoints, endpoints.c.id == messages.c.endpoint)
     due = select(messages.c.id).select_from(both).where(messages.c.due <= now, _IS_SENDABLE, ~_IS_PAUSED).limit(1)
     return await tx.scalar(due) is not None
 
 
-async def lease_endpoints(
-    tx: AsyncConnection, now: datetime, max_per_lane: Mapping[QueueLane, int]
-) -> list[EndpointLease]:
+async def lease_endpoints(tx: Transaction, now: datetime, max_per_lane: Mapping[QueueLane, int]) -> list[EndpointLease]:
     """Lease endpoints with due messages, at most so many of each lane, the longest unserved first.
 
     At most `MAX_ENDPOINTS_PER_RETAILER` of a lane belong to one retailer, because endpoints cost nothing.
@@ -202,7 +200,7 @@ async def due_messages(hub: HubTransaction, lease: EndpointLease, *, limit: int)
     return batch
 
 
-async def release_lease(tx: AsyncConnection, lease: EndpointLease, now: datetime) -> None:
+async def release_lease(tx: Transaction, lease: EndpointLease, now: datetime) -> None:
     """End the turn; an endpoint that failed twice in a row pauses before its next one."""
     mine = and_(endpoints.c.id == lease.endpoint, endpoints.c.leased == lease.until)
     failing = await tx.scalar(select(endpoints.c.failing).where(mine))
@@ -266,7 +264,7 @@ async def _update_endpoint(
         await tx.execute(update(messages).where(later).values(due=now))
 
 
-async def issue_challenge(tx: AsyncConnection, endpoint: str, now: datetime, *, request: str | None = None) -> None:
+async def issue_challenge(tx: Transaction, endpoint: str, now: datetime, *, request: str | None = None) -> None:
     """Send an endpoint nothing until its receiver has answered a new challenge; an earlier one is given up.
 
     An endpoint that is switched off gets its challenge when it is switched on again.
@@ -285,7 +283,7 @@ async def issue_challenge(tx: AsyncConnection, endpoint: str, now: datetime, *, 
     await tx.execute(update(endpoints).where(endpoints.c.id == endpoint).values(challenge=message))
 
 
-async def issue_missing_challenges(tx: AsyncConnection, now: datetime) -> None:
+async def issue_missing_challenges(tx: Transaction, now: datetime) -> None:
     """Issue challenges to the endpoints in an older hub's database, which never had one."""
     unsent = and_(endpoints.c.challenge == UNSENT_CHALLENGE, endpoints.c.enabled)
     rows = await tx.execute(select(endpoints.c.id, endpoints.c.retailer).where(unsent).order_by(endpoints.c.retailer))
@@ -296,20 +294,20 @@ async def issue_missing_challenges(tx: AsyncConnection, now: datetime) -> None:
             await issue_challenge(tx, row.id, now)
 
 
-async def disable_endpoint(tx: AsyncConnection, endpoint: Row[Any], reason: str, now: datetime) -> None:
+async def disable_endpoint(tx: Transaction, endpoint: Row[Any], reason: str, now: datetime) -> None:
     """Disable an endpoint and notify its retailer; waiting messages are given up, and a replay sends them."""
     await tx.execute(update(endpoints).where(endpoints.c.id == endpoint.id).values(enabled=False, disabled=reason))
     await drop_waiting(tx, endpoint.id)
     await emit(tx, endpoint, EventType.ENDPOINT_DISABLED, {"id": endpoint.id, "disabled": reason}, now)
 
 
-async def drop_waiting(tx: AsyncConnection, endpoint: str) -> None:
+async def drop_waiting(tx: Transaction, endpoint: str) -> None:
     """Give up the waiting messages."""
     waiting = and_(messages.c.endpoint == endpoint, messages.c.due.is_not(None))
     await tx.execute(update(messages).where(waiting).values(state="given_up", due=None))
 
 
-async def resume_waiting(tx: AsyncConnection, retailer: str, now: datetime) -> None:
+async def resume_waiting(tx: Transaction, retailer: str, now: datetime) -> None:
     """Make a retailer's waiting messages due now, as if they were new: the time of a pause counts against none."""
     mine = select(endpoints.c.id).where(endpoints.c.retailer == retailer)
     waiting = and_(messages.c.endpoint.in_(mine), messages.c.due.is_not(None))
@@ -328,7 +326,7 @@ class Backlog(Frozen):
     overdue_since: datetime | None
 
 
-async def read_backlog(tx: AsyncConnection, now: datetime) -> Backlog:
+async def read_backlog(tx: Transaction, now: datetime) -> Backlog:
     """Return what waits."""
     counted = select(func.count().label("count"), func.min(messages.c.begun).label("oldest"))
     waiting = (await tx.execute(counted.where(messages.c.due.is_not(None)))).one()
@@ -338,14 +336,14 @@ async def read_backlog(tx: AsyncConnection, now: datetime) -> Backlog:
     return Backlog(count=waiting.count, oldest=waiting.oldest, overdue_since=await tx.scalar(overdue))
 
 
-async def clamp_due_times(tx: AsyncConnection, now: datetime) -> int:
+async def clamp_due_times(tx: Transaction, now: datetime) -> int:
     """Make messages due now whose due time lies too far ahead, and return how many: a clock that ran ahead wrote it."""
     late = await tx.execute(update(messages).where(messages.c.due > now + MAX_DUE_AHEAD).values(due=now))
     held = await tx.execute(update(endpoints).where(endpoints.c.leased > now + 2 * ENDPOINT_LEASE).values(leased=now))
     return late.rowcount + held.rowcount
 
 
-async def delete_old(tx: AsyncConnection, now: datetime) -> int:
+async def delete_old(tx: Transaction, now: datetime) -> int:
     """Delete the oldest messages that are over, and return how many."""
     old = (
         select(messages.c.id)

@@ -4,11 +4,12 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import select
 from structlog.processors import JSONRenderer
 from structlog.testing import capture_logs
 
 from gateway.hub.api import dispatch
+from gateway.hub.database.sqlite import SQLiteDatabase
 from gateway.hub.database.tables import api_keys, endpoints
 from gateway.hub.deliveries.connections import MAX_CODE_TRIES
 from gateway.hub.signing_key import KEY_FILE_NAME, HubKeyPair
@@ -228,14 +229,11 @@ async def _asked(shop: HubRetailer) -> int:
 async def test_a_disk_that_is_full_is_told_and_nothing_is_said_to_be_done(tmp_path: Path) -> None:
     async with run_hub(hub_file(tmp_path)) as hub:
         retailer = await hub.retailer()
-        engine = hub.hub.store._engine.sync_engine  # noqa: SLF001 - the disk's size is set below it
-
-        @event.listens_for(engine, "begin")
-        def full(connection: object) -> None:
-            cursor = connection.connection.cursor()  # type: ignore[attr-defined]  # SQLAlchemy's own
-            cursor.execute("PRAGMA max_page_count = 1")  # SQLite's own bound: as large as it is now, and no larger
-            cursor.close()
-
+        database = hub.hub.store._database  # noqa: SLF001 - the disk's size is set below it
+        assert isinstance(database, SQLiteDatabase)
+        assert database._writer is not None  # noqa: SLF001 - the same
+        # SQLite's own bound: as large as it is now, and no larger
+        database._writer.execute("PRAGMA max_page_count = 1")  # noqa: SLF001 - the same
         codes = set()
         for number in range(400):
             body = {"label": f"{number}".rjust(60, "x")}
@@ -246,7 +244,7 @@ async def test_a_disk_that_is_full_is_told_and_nothing_is_said_to_be_done(tmp_pa
         assert codes == {(201, None), (503, "unavailable")}
         async with hub.http.get("/v1/api_keys", headers=retailer.headers) as answer:
             assert answer.status == 200, "what is there is still read"
-        event.remove(engine, "begin", full)
+        database._writer.execute("PRAGMA max_page_count = 1000000")  # noqa: SLF001 - the same
 
 
 async def test_the_secrets_of_webhooks_are_read_by_no_copy_of_the_database(tmp_path: Path) -> None:

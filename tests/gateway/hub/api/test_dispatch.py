@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.hub.api import idempotency as remembered
 from gateway.hub.config import Limits
 from gateway.hub.database.tables import api_keys, idempotency
+from gateway.hub.database.transaction import Transaction
 from gateway.hub.http.authentication import authenticate_caller
 from gateway.hub.http.operation import ApiCaller
 from tests.hubs import RunningHub, hub_file, run_hub
@@ -176,7 +176,7 @@ async def test_an_address_that_asks_too_much_without_a_key_is_refused_before_any
 
         looked_up: list[str] = []
 
-        async def counted(tx: AsyncConnection, authorization: str, now: datetime) -> ApiCaller | None:
+        async def counted(tx: Transaction, authorization: str, now: datetime) -> ApiCaller | None:
             looked_up.append(authorization)
             return await authenticate_caller(tx, authorization, now)
 

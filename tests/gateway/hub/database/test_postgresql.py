@@ -113,8 +113,9 @@ async def test_what_was_acknowledged_outlives_the_death_of_postgresql_and_the_hu
 async def test_a_postgresql_that_says_nothing_makes_nobody_wait_long_and_is_used_again_as_soon_as_it_speaks(
     mortal: PostgreSQL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("CONNECT_TIMEOUT_S", "STATEMENT_TIMEOUT_S", "POOL_TIMEOUT_S", "READINESS_TIMEOUT_S"):
-        monkeypatch.setattr(f"gateway.hub.database.store.{name}", 0.5)
+    for name in ("CONNECT_TIMEOUT_S", "STATEMENT_TIMEOUT_S", "POOL_TIMEOUT_S"):
+        monkeypatch.setattr(f"gateway.hub.database.postgresql.{name}", 0.5)
+    monkeypatch.setattr("gateway.hub.database.store.READINESS_TIMEOUT_S", 0.5)
     async with run_hub(on(mortal, tmp_path)) as hub:
         home = await connected_home(hub)
         await home.announce()
@@ -133,8 +134,9 @@ async def test_a_postgresql_that_says_nothing_makes_nobody_wait_long_and_is_used
 async def test_a_hub_ends_soon_though_its_postgresql_says_nothing(
     mortal: PostgreSQL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("CONNECT_TIMEOUT_S", "STATEMENT_TIMEOUT_S", "POOL_TIMEOUT_S", "CLOSE_TIMEOUT_S"):
-        monkeypatch.setattr(f"gateway.hub.database.store.{name}", 0.5)
+    for name in ("CONNECT_TIMEOUT_S", "STATEMENT_TIMEOUT_S", "POOL_TIMEOUT_S"):
+        monkeypatch.setattr(f"gateway.hub.database.postgresql.{name}", 0.5)
+    monkeypatch.setattr("gateway.hub.database.store.CLOSE_TIMEOUT_S", 0.5)
     async with contextlib.AsyncExitStack() as stack:
         await stack.enter_async_context(run_hub(on(mortal, tmp_path)))
         stack.enter_context(mortal.frozen())

@@ -3,12 +3,15 @@ import sqlite3
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import event, func, insert, select
+from sqlalchemy import func, insert, select
 
+from gateway.hub.database import sqlite
 from gateway.hub.database.store import HubStore, StoreUnusable, new_id
 from gateway.hub.database.tables import retailers
 from tests.waiting import wait_until
@@ -105,22 +108,13 @@ async def test_a_url_that_is_none_is_refused_in_words(wrong: str) -> None:
 
 async def test_a_file_that_is_no_database_is_refused_in_words_and_left_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "hub.sqlite3").write_bytes(b"a holiday's diary" * 100)
-    before = drivers()
     with pytest.raises(StoreUnusable, match="not a database"):
         await HubStore.open(url(tmp_path))
-    for thread in drivers() - before:
-        thread.join(1)
-    assert drivers() <= before, "no connection was left open"
     assert (tmp_path / "hub.sqlite3").read_bytes() == b"a holiday's diary" * 100
 
 
-def drivers() -> set[threading.Thread]:
-    """The threads of SQLite's driver: one a connection."""
-    return {one for one in threading.enumerate() if "_connection_worker" in one.name}
-
-
 class Busy:
-    """Another process that writes: a statement of ours waits in the driver's thread until it ends."""
+    """Another process that writes: a transaction of ours waits in a thread until it ends."""
 
     def __init__(self, folder: Path) -> None:
         self._other = sqlite3.connect(folder / "hub.sqlite3", isolation_level=None)
@@ -138,27 +132,31 @@ async def write(store: HubStore) -> None:
         await tx.execute(insert(retailers).values(id=new_id("ret"), name="half", created=NOW))
 
 
-def statements(store: HubStore) -> list[str]:
-    """What the store gives to its driver from now on."""
-    given: list[str] = []
-    engine = store._engine.sync_engine  # noqa: SLF001 - only the engine knows when a statement begins
-    event.listen(engine, "before_cursor_execute", lambda _connection, _cursor, statement, *_: given.append(statement))
-    return given
+@pytest.fixture
+def waiting(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The statements that have waited, or wait, for another process."""
+    found: list[str] = []
+    patiently = sqlite._patiently  # noqa: SLF001 - only the driver knows when a statement waits
+
+    def noted(connection: sqlite3.Connection, sql: str, values: Sequence[Any] = ()) -> object:
+        found.append(sql)
+        return patiently(connection, sql, values)
+
+    monkeypatch.setattr(sqlite, "_patiently", noted)
+    return found
 
 
-def test_who_is_cancelled_in_the_middle_of_a_statement_leaves_no_answer_for_a_loop_that_is_closed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_who_is_cancelled_while_another_process_writes_leaves_no_answer_for_a_loop_that_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, waiting: list[str]
 ) -> None:
     died: list[str] = []
     monkeypatch.setattr(threading, "excepthook", lambda told: died.append(repr(told.exc_value)))
-    before = drivers()
 
     async def cut_off() -> None:
         store = await HubStore.open(url(tmp_path))
-        given = statements(store)
         with Busy(tmp_path):
             task = asyncio.create_task(write(store))
-            await wait_until(lambda: "BEGIN IMMEDIATE" in given)
+            await wait_until(lambda: waiting == ["BEGIN IMMEDIATE"])
             for _ in range(2):  # as a TaskGroup does whose own task is cancelled, too
                 task.cancel()
                 await asyncio.sleep(BETWEEN_CANCELS_S)
@@ -166,26 +164,37 @@ def test_who_is_cancelled_in_the_middle_of_a_statement_leaves_no_answer_for_a_lo
         assert task.cancelled(), "closing waited for it"
 
     asyncio.run(cut_off())
-    for thread in drivers() - before:
-        thread.join(5)
     assert died == []
 
 
-async def test_who_is_cancelled_leaves_nothing_and_a_connection_that_the_next_one_uses(tmp_path: Path) -> None:
+async def test_who_is_cancelled_while_another_process_writes_leaves_nothing_and_the_next_one_writes(
+    tmp_path: Path, waiting: list[str]
+) -> None:
     store = await HubStore.open(url(tmp_path))
-    assert await store.is_healthy()  # which opened a connection
-    threads, given = drivers(), statements(store)
     for _ in range(3):
-        given.clear()
+        waiting.clear()
         with Busy(tmp_path):
             task = asyncio.create_task(write(store))
-            await wait_until(lambda: "BEGIN IMMEDIATE" in given)
+            await wait_until(lambda: len(waiting) == 1)
             task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
     async with store.writing() as tx:
         assert await tx.scalar(select(func.count()).select_from(retailers)) == 0
-    assert drivers() == threads, "no connection was thrown away"
+    await write(store)
+    async with store.reading() as tx:
+        assert await tx.scalar(select(func.count()).select_from(retailers)) == 1
+    await store.close()
+
+
+async def test_while_another_process_writes_everything_else_goes_on(tmp_path: Path, waiting: list[str]) -> None:
+    store = await HubStore.open(url(tmp_path))
+    with Busy(tmp_path):
+        task = asyncio.create_task(write(store))
+        await wait_until(lambda: len(waiting) == 1)
+        async with store.reading() as tx:
+            assert await tx.scalar(select(func.count()).select_from(retailers)) == 0
+    await task
     await store.close()
 
 

@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import make_url, select, text
 
 from gateway.hub.database.store import HubStore
 from gateway.hub.database.tables import homes
@@ -17,7 +17,8 @@ async def test_who_was_revoked_lately_is_found_without_reading_all_homes(tmp_pat
     async with store.writing() as tx:
         if not store.has_one_writer:  # of a table so small it reads the whole
             await tx.execute(text("SET LOCAL enable_seqscan = off"))
-        literal = asked.compile(tx.sync_connection, compile_kwargs={"literal_binds": True})
+        dialect = make_url(database(tmp_path)).get_dialect()()
+        literal = asked.compile(dialect=dialect, compile_kwargs={"literal_binds": True})
         explain = "EXPLAIN QUERY PLAN" if store.has_one_writer else "EXPLAIN"
         plan = "\n".join(str(row) for row in await tx.execute(text(f"{explain} {literal}")))
     assert "homes_revoked" in plan

@@ -9,11 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from gateway.config.loader import load_home_file
 from gateway.hub import admin
 from gateway.hub.boxes.authority import HubAuthority
 from gateway.hub.config import HubFile
+from gateway.hub.database.tables import homes
 from gateway.installation.proposal_workflow import Proposals
 from gateway.integrations.hub_client import enrolment
 from gateway.protocol.enrolment import ClaimCode, proquint_words
@@ -118,7 +120,7 @@ async def test_the_owner_sees_which_hub_it_is_and_joins_by_his_password(
     told = enrolment.support_code(house.folder)
     assert told is not None
     async with hub.hub.store.reading() as tx:
-        assert parse_support_code(told) == (await tx.exec_driver_sql("SELECT support_code FROM homes")).scalar_one()
+        assert parse_support_code(told) == await tx.scalar(select(homes.c.support_code))
 
 
 @pytest.mark.parametrize("role", [Role.HOUSEHOLD, Role.INSTALLER])

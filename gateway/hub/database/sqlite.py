@@ -1,0 +1,247 @@
+"""SQLite for the hub: statements run in the event loop's own thread, and only a commit runs in another.
+
+A statement of the hub takes microseconds, and its way to another thread and back a hundred. What waits for the disk or
+for another process (one that writes, say) does so in a thread.
+
+There is one writer. Transactions that end while others wait for their turn are committed together, each with a
+savepoint of its own: so one sync of the disk serves several, and a transaction that fails undoes its own changes only.
+"""
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import AsyncIterator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from sqlalchemy import exc
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+
+from gateway.hub.database.statements import BoundStatement, StatementCompiler, StatementResult
+from gateway.hub.database.transaction import Transaction, finish_despite_cancel
+
+BUSY_TIMEOUT_MS = 10_000  # a thread waits so long for another process; the event loop does not wait
+MAX_IDLE_READERS = 8  # connections
+_CACHED_STATEMENTS = 500  # of each connection
+_PRIMARY_CODE = 0xFF  # the bits of a result code that tell its kind (https://sqlite.org/rescode.html)
+
+_COMPILER = StatementCompiler(SQLiteDialect_pysqlite(paramstyle="qmark"))
+
+
+class SQLiteTransaction(Transaction):
+    """Statements on one connection, on which a transaction has begun."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        super().__init__(_COMPILER)
+        self._connection = connection
+
+    async def _run(self, bound: BoundStatement) -> StatementResult[Any]:
+        with _sqlalchemy_errors(bound.sql):
+            cursor, rows = await self._at_once_or_patiently(bound.sql, bound.values)
+        names = [] if cursor.description is None else [column[0] for column in cursor.description]
+        return bound.result(rows, cursor.rowcount, names)
+
+    async def _at_once_or_patiently(self, sql: str, values: Sequence[Any]) -> tuple[sqlite3.Cursor, list[Any]]:
+        self._check_transaction()
+        try:
+            cursor = self._connection.execute(sql, values)
+            return cursor, cursor.fetchall()
+        except sqlite3.OperationalError as error:
+            if not _is_busy(error):
+                raise
+        return await finish_despite_cancel(asyncio.to_thread(_patiently, self._connection, sql, values))
+
+    async def _run_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> StatementResult[Any]:
+        with _sqlalchemy_errors(sql):
+            self._check_transaction()
+            return StatementResult.empty(self._connection.executemany(sql, rows).rowcount)
+
+    def _check_transaction(self) -> None:
+        """Raise if SQLite has rolled back by itself, as on a full disk: each statement would be its own transaction."""
+        if not self._connection.in_transaction:
+            raise sqlite3.OperationalError("SQLite has rolled the transaction back")
+
+
+class SQLiteDatabase:
+    """The connections to one file."""
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+        self._idle_readers: list[sqlite3.Connection] = []
+        self._writer: sqlite3.Connection | None = None
+        self._turn = asyncio.Lock()  # of the one writer
+        self._group: asyncio.Future[None] | None = None  # the commit of the transactions that ended since the last one
+        self._changes_before = 0  # of the group, as the connection counts rows
+        self._commits: set[asyncio.Task[None]] = set()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="hub-commit")
+        self._is_closed = False
+
+    @contextlib.asynccontextmanager
+    async def reading(self) -> AsyncIterator[Transaction]:
+        """Yield a connection that reads one snapshot."""
+        with _sqlalchemy_errors("BEGIN"):
+            connection = self._idle_readers.pop() if self._idle_readers else self._connect("query_only=ON")
+            connection.execute("BEGIN")
+        try:
+            yield SQLiteTransaction(connection)
+        finally:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            if self._is_closed or len(self._idle_readers) >= MAX_IDLE_READERS:
+                connection.close()
+            else:
+                self._idle_readers.append(connection)
+
+    @contextlib.asynccontextmanager
+    async def writing(self) -> AsyncIterator[Transaction]:
+        """Yield a transaction, which is committed at the end of the block and rolled back if the block raises."""
+        group: asyncio.Future[None] | None = None
+        try:
+            async with self._turn:
+                connection = await self._begin()
+                try:
+                    yield SQLiteTransaction(connection)
+                except BaseException:
+                    group = self._undo(connection)
+                    raise
+                group = self._join_group(connection)
+        finally:
+            if group is not None:  # also where it failed: it may have read what is only about to be committed
+                with _sqlalchemy_errors("COMMIT"):
+                    await finish_despite_cancel(group)
+
+    async def close(self) -> None:
+        """Close each connection that is not in use; the others are closed at the end of their use."""
+        self._is_closed = True
+        while self._commits:
+            await asyncio.wait(self._commits)
+        for connection in self._idle_readers:
+            connection.close()
+        self._idle_readers.clear()
+        if not self._turn.locked():
+            async with self._turn:
+                await asyncio.to_thread(self._close_writer)  # the last one brings the log into the file
+        self._thread.shutdown(wait=False)
+
+    def _close_writer(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    def _connect(self, *settings: str) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self._file, timeout=0, isolation_level=None, check_same_thread=False, cached_statements=_CACHED_STATEMENTS
+        )
+        try:
+            for setting in settings:
+                connection.execute(f"PRAGMA {setting}")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    async def _begin(self) -> sqlite3.Connection:
+        with _sqlalchemy_errors("BEGIN IMMEDIATE"):
+            if self._writer is None:
+                self._writer = self._connect("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
+            if not self._writer.in_transaction:
+                await self._begin_immediate(self._writer)
+                self._changes_before = self._writer.total_changes
+            self._writer.execute("SAVEPOINT one")
+        return self._writer
+
+    @staticmethod
+    async def _begin_immediate(connection: sqlite3.Connection) -> None:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if not _is_busy(error):
+                raise
+            try:
+                await finish_despite_cancel(asyncio.to_thread(_patiently, connection, "BEGIN IMMEDIATE"))
+            except asyncio.CancelledError:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+
+    def _undo(self, connection: sqlite3.Connection) -> "asyncio.Future[None] | None":
+        """Undo the changes of the transaction whose turn it is; return the commit of those before it."""
+        group = self._group
+        if not connection.in_transaction:  # SQLite has rolled all of them back by itself
+            self._end_group(sqlite3.OperationalError("another transaction of the same commit failed"))
+        elif group is None:
+            connection.execute("ROLLBACK")
+        else:
+            connection.execute("ROLLBACK TO one")
+            connection.execute("RELEASE one")
+        if self._is_closed and group is None:
+            self._close_writer()
+        return group
+
+    def _join_group(self, connection: sqlite3.Connection) -> "asyncio.Future[None]":
+        """End the transaction whose turn it is, and return the commit that makes it durable.
+
+        Who waits for the turn by now takes part in it, because the lock is fair.
+        """
+        with _sqlalchemy_errors("RELEASE"):
+            connection.execute("RELEASE one")
+        if self._group is None:
+            self._group = asyncio.get_running_loop().create_future()
+            commit = asyncio.create_task(finish_despite_cancel(self._commit(connection, self._group)))
+            self._commits.add(commit)
+            commit.add_done_callback(self._commits.discard)
+        return self._group
+
+    def _end_group(self, error: BaseException | None) -> None:
+        group, self._group = self._group, None
+        if group is not None and error is None:
+            group.set_result(None)
+        elif group is not None and error is not None:
+            group.set_exception(error)
+            group.exception()  # retrieved: perhaps nobody waits for it any more
+
+    async def _commit(self, connection: sqlite3.Connection, group: "asyncio.Future[None]") -> None:
+        async with self._turn:
+            if group.done():
+                return
+            try:
+                await self._commit_durably(connection)
+            except sqlite3.Error as error:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                self._end_group(error)
+            else:
+                self._end_group(None)
+            finally:
+                if self._is_closed:
+                    self._close_writer()
+
+    async def _commit_durably(self, connection: sqlite3.Connection) -> None:
+        if connection.total_changes == self._changes_before or self._is_closed:
+            connection.execute("COMMIT")  # nothing has to reach the disk, or the thread has ended
+        else:
+            await asyncio.get_running_loop().run_in_executor(self._thread, connection.execute, "COMMIT")
+
+
+@contextlib.contextmanager
+def _sqlalchemy_errors(statement: str) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise exc.DBAPIError.instance(statement, None, error, sqlite3.Error) from error
+
+
+def _is_busy(error: sqlite3.OperationalError) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE == sqlite3.SQLITE_BUSY
+
+
+def _patiently(
+    connection: sqlite3.Connection, sql: str, values: Sequence[Any] = ()
+) -> tuple[sqlite3.Cursor, list[Any]]:
+    """Execute a statement, and wait while another process has locked the file."""
+    connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+    try:
+        cursor = connection.execute(sql, values)
+        return cursor, cursor.fetchall()
+    finally:
+        connection.execute("PRAGMA busy_timeout=0")
