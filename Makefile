@@ -225,11 +225,13 @@ wheels: $(VENV)/ready ## whether every pinned package has a wheel for both kinds
 		echo "every pinned package has a wheel for $$kind"; \
 	done
 
-pins: ## pin requirements.txt, and requirements-run.txt for who only runs it, anew (needs uv)
+pins: ## pin requirements.txt, requirements-run.txt for who only runs it, and requirements-hub.txt for a hub alone, anew (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --all-extras --quiet \
 		--custom-compile-command "make pins" pyproject.toml -o requirements.txt
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --extra messages --extra hub --quiet \
-		--constraint requirements.txt --custom-compile-command "make pins" pyproject.toml -o requirements-run.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --extra box --extra messages \
+		--extra hub --quiet --constraint requirements.txt --custom-compile-command "make pins" pyproject.toml -o requirements-run.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --extra hub --quiet \
+		--constraint requirements.txt --custom-compile-command "make pins" pyproject.toml -o requirements-hub.txt
 
 clean: ## remove what was built and run
 	rm -rf $(VENV) var build *.egg-info

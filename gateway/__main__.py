@@ -82,21 +82,35 @@ COMMAND_GROUPS: Mapping[str, Mapping[str, str]] = {
 MODULES = {name: module for group in COMMAND_GROUPS.values() for name, module in group.items()}
 """Each command's module. In it a function has the command's name."""
 
+HUB_MODULES = ("gateway.cli.hub", "gateway.cli.retailer")  # they need the extra `hub`, all others the extra `box`
+
 COMPLETION_VARIABLE = "_PERRON_COMPLETE"  # set while a shell queries how a word can go on
 OLDER_NAME = "announce"  # of `retailer announce`; no list shows it
 
 
 def app() -> NoReturn:
     """Run the command line. A person's mistake gets three lines, never a traceback."""
+    named = (_completed_words() if COMPLETION_VARIABLE in os.environ else sys.argv)[1:2]
     try:
-        _load_command(*(_completed_words() if COMPLETION_VARIABLE in os.environ else sys.argv)[1:2])
-        cli(complete_var=COMPLETION_VARIABLE)
+        try:
+            _load_command(*named)
+            cli(complete_var=COMPLETION_VARIABLE)
+        except ModuleNotFoundError as error:
+            raise missing_package(error, *named) from error
     except Failure as failure:
         errors = Console(stderr=True, highlight=False, emoji=False)
         errors.print(expand_commands(str(failure)), style="red", markup=False, soft_wrap=True)
         errors.print(expand_commands(failure.todo), markup=False, soft_wrap=True)
         sys.exit(failure.code)
     sys.exit(ExitCode.DONE)
+
+
+def missing_package(error: ModuleNotFoundError, command: str = "") -> Failure | ModuleNotFoundError:
+    """Return what a person reads if a package is missing. A missing module of Perron itself is a bug, and stays one."""
+    if (error.name or "").partition(".")[0] in {"gateway", "devices"}:
+        return error
+    extra = "hub" if MODULES.get(command, "").startswith(HUB_MODULES) else "box"
+    return Failure(f"{error.name} is not installed.", f"Install perron[{extra}].")
 
 
 def _completed_words() -> list[str]:
@@ -118,8 +132,6 @@ def _load_command(name: str = "--help") -> None:
     gc.disable()  # modules stay for good: to look through them for garbage is a fifth of a start
     try:
         import_module(MODULES[name])
-    except ModuleNotFoundError as error:
-        raise Failure(f"{error.name} is not installed.", "Install perron[hub].") from error
     finally:
         gc.freeze()  # nor later: it would hold the doors' loop for 0.1 s
         gc.enable()

@@ -22,7 +22,7 @@ def perron(tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run([str(ROOT / ".venv/bin" / packed[0]), *packed[1:], "."], cwd=ROOT, check=True)
     (wheel,) = folder.glob("perron-*.whl")
     subprocess.run(
-        ["pipx", "install", f"{wheel}[demo,messages]"],  # noqa: S607 - wherever it is
+        ["pipx", "install", f"{wheel}[box,demo,messages]"],  # noqa: S607 - wherever it is
         cwd=folder, check=True, timeout=INSTALL_TIMEOUT_S, stdin=subprocess.DEVNULL,
         env={**os.environ, "PIPX_HOME": str(folder / "home"), "PIPX_BIN_DIR": str(folder / "bin")},
     )  # fmt: skip
