@@ -153,8 +153,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a refused change moves a delivery back",
         file="gateway/storage/offers.py",
-        old='"house", "custody", "moved_to", "lacking")',
-        new='"house", "lacking")',
+        old='"house", "custody", "moved_to", "more_time"',
+        new='"house", "more_time"',
         tests=(f"{FORMAT}::test_a_hub_that_publishes_nothing_gets_format_1_and_a_later_one_everything",),
     ),
     Mutant(

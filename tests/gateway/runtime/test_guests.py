@@ -300,6 +300,7 @@ async def test_an_answer_of_before_the_withdrawal_proves_nothing_about_it(pad: K
     await pad.made.reception.guests.change(held.id, PassState.REVOKED, "anna")
     await pad.step()
     assert pad.state() is CodeState.WITHDRAWING
+    assert pad.made.line.sent[-1].topic == f"perron/{PAD}/get", "it is asked anew"
 
 
 async def test_a_withdrawal_while_the_box_stores_an_answer_is_not_undone(pad: Keypad) -> None:

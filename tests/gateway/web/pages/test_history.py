@@ -120,6 +120,7 @@ async def test_a_small_picture_is_shown_to_whoever_may_see_the_history_and_noted
         for client in (ida, stranger):
             async with client.get("/history/incident-1/thumbnail", allow_redirects=False) as answer:
                 assert answer.status in (303, 403)
+        await wait_until(lambda: made.store.privacy.views(at_most=10))  # a picture waits for no note of it
         views = made.store.privacy.views(at_most=10)
         assert [(view.kind, view.what) for view in views] == [("film", "")], "one note, whatever the number of pictures"
         async with anna.get("/settings/privacy", headers={"Accept-Language": "en"}) as answer:
