@@ -64,7 +64,7 @@ MUTANTS: tuple[Mutant, ...] = (
         file="gateway/storage/offers.py",
         old="if refusal is None and is_other_address(self.context.told_address.address, order.expected_address):",
         new="if False:",
-        tests=("tests/gateway/hub/test_addresses_through_hub.py",),
+        tests=("tests/gateway/storage/test_addresses.py",),
     ),
     Mutant(
         name="the page of an earlier courier's code is shown",

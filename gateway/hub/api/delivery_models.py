@@ -319,7 +319,9 @@ class ArrivalNotice(Model):
     """
 
     model_config = ConfigDict(
-        json_schema_extra={"anyOf": [{"required": ["on_the_way"]}, {"required": ["eta"]}, {"required": ["token"]}]}
+        json_schema_extra=lambda schema: _patch_schema(
+            schema, anyOf=[{"required": ["on_the_way"]}, {"required": ["eta"]}, {"required": ["token"]}]
+        )
     )
 
     on_the_way: Literal[True] = _ABSENT_FIELD
