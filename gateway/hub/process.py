@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -43,7 +43,7 @@ from gateway.hub.database.migrations import seal_plain_secrets
 from gateway.hub.database.store import HubStore, lock_database
 from gateway.hub.deliveries.connections import due_connections
 from gateway.hub.deliveries.orders import held_deliveries
-from gateway.hub.http.operation import ApiOperation, WakeUps
+from gateway.hub.http.operation import OperationRoute, WakeUps
 from gateway.hub.metrics import HubMetrics
 from gateway.hub.operation.folder import use_folder
 from gateway.hub.operation.journal import RevocationJournal
@@ -154,7 +154,7 @@ class HubProcess:
         if self.broker_connection is None:
             metrics.without_broker()
 
-    def _home_operations(self) -> Sequence[ApiOperation]:
+    def _home_operations(self) -> Iterable[OperationRoute]:
         self._homes_broker: HomesBroker | None = None
         boxes = self._file.boxes
         if boxes is None:

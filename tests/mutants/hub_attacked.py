@@ -171,7 +171,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a stranger's reads have no ration",
         file="gateway/hub/api/dispatch.py",
-        old="await self.rate_limits.admit(self._address_of(request), authorization)",
+        old='await self.rate_limits.admit(self._address_of(request), request.headers.get("Authorization"))',
         new="pass",
         tests=(f"{DOOR}::{BEFORE}",),
     ),
@@ -184,18 +184,30 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="the API's document is sent again to whoever has it",
-        file="gateway/hub/api/dispatch.py",
-        old="        answer = web.Response(status=HTTPStatus.NOT_MODIFIED) if same else web.Response(\n",
-        new="        answer = web.Response(status=HTTPStatus.NOT_MODIFIED) if not same and False else web.Response(\n",
+        file="gateway/hub/api/openapi.py",
+        old='        if known & {tag, "*"}:\n',
+        new="        if known and not known:\n",
         tests=(f"{DOOR}::test_the_api_s_document_is_written_once_and_not_sent_again_to_who_has_it",),
     ),
     Mutant(
+        name="a head of the hub's requests may have any size",
+        file="gateway/hub/http/connection_limits.py",
+        old="        if self._unparsed_bytes > MAX_HEAD_BYTES:\n",
+        new="        if self._unparsed_bytes > MAX_HEAD_BYTES * 100:\n",
+        tests=(f"{THRESHOLD}::test_a_head_without_end_is_refused_and_so_is_what_never_ends_after_a_body",),
+    ),
+    Mutant(
+        name="what follows a body is a header",
+        file="gateway/hub/http/connection_limits.py",
+        old="        if self._in_head:\n            super().on_header(name, value)\n",
+        new="        super().on_header(name, value)\n",
+        tests=(f"{THRESHOLD}::test_what_follows_a_body_is_no_header",),
+    ),
+    Mutant(
         name="the hub's connections may send ahead",
-        file="gateway/hub/site.py",
-        old=(
-            "        limit_requests(served)\n        self._server = await asyncio.get_running_loop().create_server(\n"
-        ),
-        new="        self._server = await asyncio.get_running_loop().create_server(\n",
+        file="gateway/hub/http/connection_limits.py",
+        old="        if len(self.pipeline) >= MAX_WAITING_REQUESTS and self._served is not None:\n",
+        new="        if self._served is None:\n",
         tests=(
             "tests/gateway/hub/http/test_connection_limits.py::test_five_thousand_requests_sent_at_once_hold_nobody_else_up",
         ),

@@ -1,6 +1,6 @@
 """Lists a retailer's events after a cursor, returns one, or streams them; publishes the hub's own key."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints
 from pydantic.json_schema import SkipJsonSchema
@@ -36,15 +36,10 @@ class StreamParameters(ApiParameters):
     seconds: Annotated[int, Field(ge=0, le=MAX_STREAM_S)] = MAX_STREAM_S
 
 
-def _drop_default(schema: dict[str, Any]) -> None:
-    for part in schema["properties"].values():
-        del part["default"]
-
-
 class ResumeHeaders(ApiParameters):
     """The last event that a client received before its stream was interrupted."""
 
-    model_config = ConfigDict(json_schema_extra=_drop_default)
+    model_config = ConfigDict(extra="ignore")
 
     last: Annotated[EventId | SkipJsonSchema[None], Field(alias="Last-Event-ID")] = None
 

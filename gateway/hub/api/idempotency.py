@@ -9,9 +9,9 @@ import secrets
 from datetime import datetime, timedelta
 from hashlib import sha256
 
-from aiohttp import web
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from fastapi import Response
 from sqlalchemy import and_, bindparam, delete, insert, select, update
 
 from gateway.domain.frozen import Frozen
@@ -76,7 +76,7 @@ class IdempotentRequest(Frozen):
         return f"{self.owner}\n{self.key}".encode()
 
 
-async def stored_response(tx: Transaction, request: IdempotentRequest, now: datetime) -> web.Response | None:
+async def stored_response(tx: Transaction, request: IdempotentRequest, now: datetime) -> Response | None:
     """Return the stored response of this key, or None after reserving the key; a second request then waits for it.
 
     A key that was used with another request is refused (`ApiProblem`).
@@ -98,13 +98,13 @@ async def stored_response(tx: Transaction, request: IdempotentRequest, now: date
         body = request.cipher.decrypt(row.body[:_NONCE_BYTES], row.body[_NONCE_BYTES:], request.context)
     except InvalidTag as error:
         raise ApiProblem(Code.IDEMPOTENCY_KEY_REUSED) from error
-    return web.Response(body=body, status=row.status, headers={**row.headers, "Idempotent-Replayed": "true"})
+    return Response(body, status_code=row.status, headers={**row.headers, "Idempotent-Replayed": "true"})
 
 
-async def store_response(tx: Transaction, request: IdempotentRequest, response: web.Response) -> None:
+async def store_response(tx: Transaction, request: IdempotentRequest, response: Response) -> None:
     """Store the response of a reserved key."""
-    nonce, body = secrets.token_bytes(_NONCE_BYTES), response.body if isinstance(response.body, bytes) else b""
+    nonce, body = secrets.token_bytes(_NONCE_BYTES), bytes(response.body)
     sealed = nonce + request.cipher.encrypt(nonce, body, request.context)
-    headers = {name: value for name, value in response.headers.items() if name != "Content-Length"}
+    headers = {name: value for name, value in response.headers.items() if name != "content-length"}
     this = {"whose": request.owner, "named": request.key}
-    await tx.execute(_UPDATE_RESPONSE, {**this, "status": response.status, "headers": headers, "body": sealed})
+    await tx.execute(_UPDATE_RESPONSE, {**this, "status": response.status_code, "headers": headers, "body": sealed})

@@ -11,7 +11,6 @@ from collections.abc import AsyncGenerator, Callable, Iterable
 from datetime import datetime
 from typing import Any
 
-from aiohttp import web
 from sqlalchemy import Select, func, or_, select
 
 from gateway.hub.api.rows import owned_by
@@ -119,7 +118,7 @@ class SseStreams:
         async with self._store.reading() as tx:
             return dict((await tx.execute(newest.group_by(events.c.retailer))).tuples().all())
 
-    async def end(self, _app: web.Application) -> None:
+    def end(self) -> None:
         """End each stream; its client reconnects to another hub, or to this one after its restart."""
         self._are_ended = True
         self._wake(list(self._wake_ups))

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import get_args
 
+from fastapi.exceptions import RequestValidationError
 from pydantic import StringConstraints, ValidationError
 from pydantic_core import ErrorDetails
 
@@ -19,6 +20,7 @@ from gateway.protocol.box_hub import Envelope, Token
 from gateway.protocol.consent_request import CompactJws, Hours, Kid, Label, PublicX
 from gateway.system.destinations import URL_PATTERN
 
+_MAX_DETAILS = 20  # of one problem
 _ID_PATTERN = re.compile(r"\^([a-z]+)-\[a-z2-7\]\{26\}\$", re.ASCII)
 
 
@@ -58,10 +60,29 @@ def pattern_meaning(pattern: str) -> str | None:
 
 
 def problem_of(error: ValidationError, where: ErrorLocation) -> ApiProblem:
-    """Return the problem of a part of a request that is not valid, with its first 20 mistakes."""
+    """Return the problem of a part of a request that is not valid, with its first mistakes."""
     mistakes = error.errors(include_url=False, include_input=False)
     details = [detail for mistake in mistakes for detail in details_of(mistake, where)]
-    return ApiProblem(Code.INVALID, errors=details[:20])
+    return ApiProblem(Code.INVALID, errors=details[:_MAX_DETAILS])
+
+
+def problem_of_request(error: RequestValidationError) -> ApiProblem:
+    """Return the problem of what FastAPI found not valid; an id that is none is the id of nothing.
+
+    FastAPI puts the part of the request in front of each place.
+    """
+    mistakes = error.errors()
+    if any(mistake["loc"][0] == "path" for mistake in mistakes):
+        return ApiProblem(Code.NOT_FOUND)
+    details = [
+        detail
+        for each in mistakes
+        for detail in details_of(
+            ErrorDetails(type=each["type"], loc=each["loc"][1:], msg=each["msg"], input=None, ctx=each.get("ctx", {})),
+            each["loc"][0],
+        )
+    ]
+    return ApiProblem(Code.INVALID, errors=details[:_MAX_DETAILS])
 
 
 def details_of(error: ErrorDetails, where: ErrorLocation) -> Iterator[Detail]:

@@ -16,7 +16,8 @@ from importlib.resources import files
 from typing import Any, Final
 from urllib.parse import parse_qs
 
-from aiohttp import web
+from fastapi import Request
+from fastapi.responses import HTMLResponse, Response
 from jinja2 import Template
 from limits import RateLimitItemPerMinute
 from markupsafe import Markup
@@ -29,6 +30,7 @@ from gateway.hub.database.transaction import Transaction
 from gateway.hub.deliveries.connections import MAX_CODE_TRIES, ask_home, state_of
 from gateway.hub.http.authentication import secret_digest
 from gateway.hub.http.client_address import NETWORK_LIMIT_FACTOR, client_address, wider_network
+from gateway.hub.http.operation import PageRoute
 from gateway.hub.worker import WorkerContext
 from gateway.protocol.consent_request import AskedTerms
 from gateway.protocol.support_code import parse_support_code
@@ -63,23 +65,24 @@ class ConsentPage:
         self._context, self._behind_proxy = context, behind_proxy
         self._windows = SlidingWindows(lambda: context.now().timestamp())
 
-    def routes(self) -> list[web.RouteDef]:
+    def routes(self) -> list[PageRoute]:
         """Return the routes of the page."""
         return [
-            web.get("/connect/{secret}", self._show), web.post("/connect/{secret}", self._submit_code),
-            web.get("/join", self._show_claim),
-        ]  # fmt: skip
+            PageRoute("/connect/{secret}", self._show),
+            PageRoute("/connect/{secret}", self._submit_code, methods=["POST"]),
+            PageRoute("/join", self._show_claim),
+        ]
 
-    async def _show(self, request: web.Request) -> web.Response:
+    async def _show(self, request: Request) -> Response:
         if not await self._allows(request, "looks", MAX_VIEWS_PER_MINUTE):
             return self._problem(request, HTTPStatus.TOO_MANY_REQUESTS, "slow")
         async with self._context.store.reading() as tx:
-            row = await _find_connection(tx, request.match_info["secret"])
+            row = await _find_connection(tx, request.path_params["secret"])
         if row is None:
             return self._problem(request, HTTPStatus.NOT_FOUND, "lost")
         return self._page(request, row)
 
-    async def _show_claim(self, request: web.Request) -> web.Response:
+    async def _show_claim(self, request: Request) -> Response:
         """Show what to do with a claim whose QR code a phone has read (gateway/protocol/enrolment.py).
 
         The part after the # stays in the browser's address, from where a person copies it. The hub never receives it,
@@ -91,7 +94,7 @@ class ConsentPage:
         others = [(other, JOIN.to(other), JOIN_WHY.to(other)) for other in languages_of(JOIN) if other != language]
         return _render(language, view="join", title=JOIN.to(language), why=JOIN_WHY, others=others)
 
-    async def _submit_code(self, request: web.Request) -> web.Response:
+    async def _submit_code(self, request: Request) -> Response:
         """Take a support code; a mistyped one does not count as a try, and every other gets the same answer."""
         if not await self._allows(request, "says", MAX_CODES_PER_MINUTE):
             return self._problem(request, HTTPStatus.TOO_MANY_REQUESTS, "slow")
@@ -99,7 +102,7 @@ class ConsentPage:
         if text is None:
             return self._problem(request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "lost")
         code = parse_support_code(text)
-        secret = request.match_info["secret"]
+        secret = request.path_params["secret"]
         now = self._context.now()
         async with self._context.store.writing() as tx:
             row = await _find_connection(tx, secret, lock=True)
@@ -110,19 +113,19 @@ class ConsentPage:
                     return self._page(request, row, slip=True)
                 await ask_home(self._context.transaction(tx, now), row, code)
         self._context.wake_ups.jobs()
-        return web.Response(
-            status=HTTPStatus.SEE_OTHER,
+        return Response(
+            status_code=HTTPStatus.SEE_OTHER,
             headers={**_HEADERS, "Location": f"/connect/{secret}?lang={_language(request)}"},
         )
 
-    async def _allows(self, request: web.Request, what: str, most: int) -> bool:
+    async def _allows(self, request: Request, what: str, most: int) -> bool:
         address, hit = client_address(request, behind_proxy=self._behind_proxy), self._windows.limiter.hit
         if not await hit(RateLimitItemPerMinute(most), what, address):
             return False
         network, network_limit = wider_network(address), RateLimitItemPerMinute(most * NETWORK_LIMIT_FACTOR)
         return network is None or await hit(network_limit, f"{what}-around", network)
 
-    def _page(self, request: web.Request, row: Row[Any], *, slip: bool = False) -> web.Response:
+    def _page(self, request: Request, row: Row[Any], *, slip: bool = False) -> Response:
         now, language = self._context.now(), _language(request)
         view, left = _view_of(row, now), MAX_CODE_TRIES - row.tries
         brand = isolate_direction(row.brand_name)
@@ -137,18 +140,18 @@ class ConsentPage:
             page.headers["Refresh"] = str(REFRESH_INTERVAL_S)
         return page
 
-    def _problem(self, request: web.Request, status: HTTPStatus, which: str) -> web.Response:
+    def _problem(self, request: Request, status: HTTPStatus, which: str) -> Response:
         language = _language(request)
         title, advice = PROBLEMS[which]
         return _render(language, status, view="problem", title=title.to(language), why=advice)
 
 
-def _render(language: Language, status: HTTPStatus = HTTPStatus.OK, **facts: object) -> web.Response:
+def _render(language: Language, status: HTTPStatus = HTTPStatus.OK, **facts: object) -> Response:
     page = _template().render(
         facts, language=language, languages=languages_of(JOIN), language_names=language_names(), style=Markup(_STYLE),  # noqa: S704 - our own file
         **template_functions(language),
     )  # fmt: skip
-    return web.Response(text=page, status=status, content_type="text/html", headers=dict(_HEADERS))
+    return HTMLResponse(page, status_code=status, headers=_HEADERS)
 
 
 @cache
@@ -156,10 +159,10 @@ def _template() -> Template:
     return html_environment("gateway.hub.consent").get_template("consent.html")
 
 
-async def _submitted_code(request: web.Request) -> str | None:
+async def _submitted_code(request: Request) -> str | None:
     """Return the code in the page's form, or None if the body is longer than the form can be."""
     raw = bytearray()
-    async for chunk in request.content.iter_any():
+    async for chunk in request.stream():
         raw += chunk
         if len(raw) > _MAX_FORM_BYTES:
             return None
@@ -184,8 +187,8 @@ def _return_url(row: Row[Any], view: str) -> str | None:
     return f"{row.return_url}{'&' if '?' in row.return_url else '?'}connection={row.id}"
 
 
-def _language(request: web.Request) -> Language:
-    chosen = request.query.get("lang")
+def _language(request: Request) -> Language:
+    chosen = request.query_params.get("lang")
     if chosen in languages_of(JOIN):
         return chosen
     return accepted(request.headers.get("Accept-Language", ""), languages_of(JOIN)) or SOURCE

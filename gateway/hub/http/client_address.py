@@ -9,17 +9,17 @@ Some append the port, which differs for each connection
 from collections.abc import Sequence
 from ipaddress import IPv6Network, ip_address
 
-from aiohttp import web
+from fastapi import Request
 
 from gateway.system.addresses import client_network
 
 NETWORK_LIMIT_FACTOR = 4  # times the limit of one address, for a /48 network, which one client may own
 
 
-def client_address(request: web.Request, *, behind_proxy: bool) -> str:
+def client_address(request: Request, *, behind_proxy: bool) -> str:
     """Return the key of a request's rate limits: an IPv4 address, or a network of IPv6."""
-    forwarded = request.headers.getall("X-Forwarded-For", ()) if behind_proxy else ()
-    return network_of(last_forwarded(forwarded) or request.remote or "")
+    forwarded = request.headers.getlist("X-Forwarded-For") if behind_proxy else ()
+    return network_of(last_forwarded(forwarded) or ("" if request.client is None else request.client.host))
 
 
 def last_forwarded(headers: Sequence[str]) -> str:

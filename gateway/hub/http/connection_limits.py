@@ -1,23 +1,32 @@
-"""Limits the connections of each client address, and closes idle ones.
+"""One HTTP connection of the hub: uvicorn's protocol with limits on connections, bytes, time and requests sent ahead.
 
-aiohttp waits without limit for a first request, and for the rest of a request once a part of it has come. So a client
-that opens connections and sends nothing would use up the process's open files, and no other client could connect.
+uvicorn waits without limit for a first request and for the rest of a request, accepts a head of any size, and takes any
+number of requests sent ahead. So a client that opens connections and sends nothing would use up the process's open
+files, and one that sends all it can would fill its memory or hold up everybody else.
 """
 
 import asyncio
 import resource
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import cast
 
-from aiohttp import web
+import httptools
+from uvicorn import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
 
 from gateway.hub.http.client_address import network_of, wider_network
-from gateway.system.http_limits import MAX_CONNECTIONS_PER_SECOND, BoundedReader, NetworkConnections
+from gateway.system.http_limits import (
+    MAX_CONNECTIONS_PER_SECOND,
+    MAX_READ_BYTES,
+    MAX_WAITING_REQUESTS,
+    NetworkConnections,
+)
 
 MAX_CONNECTIONS = 20_000
 RESERVED_FILES = 300  # for database, broker and webhooks
 NETWORK_LIMIT_FACTOR = 8  # times the limit of one address, for a /48 network, which one client may own
+MAX_HEAD_BYTES = 16_384  # of a request's head, and of anything else that comes before its next piece of body
 
 
 def max_connections() -> int:
@@ -42,37 +51,16 @@ class HubConnectionLimiter:
     max_per_address: int | None
     max_connections: int = MAX_CONNECTIONS
     per_second: float = MAX_CONNECTIONS_PER_SECOND
-    request_start_timeout_s: float = 20.0  # until a request begins
-    request_end_timeout_s: float = 30.0  # until a request is complete
-    idle_timeout_s: float = 90.0  # until the next request; aiohttp closes an idle connection sooner
+    request_start_timeout_s: float = 20.0  # until the head of the first request is complete
+    request_end_timeout_s: float = 30.0  # from there until the request is complete
+    idle_timeout_s: float = 90.0  # from a response until the head of the next request is complete
     on_refusal: Callable[[], None] = lambda: None
-    connections: dict[asyncio.BaseTransport, "_LimitedConnection"] = field(default_factory=dict)
+    connections: "set[HubConnection]" = field(default_factory=set)
 
     def __post_init__(self) -> None:
         each = self.max_connections if self.max_per_address is None else self.max_per_address
         self.networks = NetworkConnections(each, self.per_second)
         self.wider_networks = NetworkConnections(each * NETWORK_LIMIT_FACTOR, self.per_second * NETWORK_LIMIT_FACTOR)
-
-    def protocol_factory(self, server: Callable[[], asyncio.BaseProtocol]) -> Callable[[], asyncio.BufferedProtocol]:
-        """Return the factory of protocols that limit connections in front of aiohttp's."""
-        return lambda: _LimitedConnection(self, cast("asyncio.Protocol", server()))
-
-    @web.middleware
-    async def middleware(
-        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-    ) -> web.StreamResponse:
-        """Stop the timeout of a connection while its request is handled."""
-        connection = None if request.transport is None else self.connections.get(request.transport)
-        if connection is None:
-            return await handler(request)
-        connection.clear_timeout()
-        if request.can_read_body and not request.content.is_eof():
-            connection.set_timeout(self.request_end_timeout_s)
-            request.content.on_eof(connection.clear_timeout)
-        try:
-            return await handler(request)
-        finally:
-            connection.set_timeout(self.idle_timeout_s)
 
     def admits(self, network: str, mono: float) -> bool:
         """Return whether this address and its network may open one more connection now."""
@@ -90,53 +78,141 @@ class HubConnectionLimiter:
             yield self.wider_networks, wider
 
 
-class _LimitedConnection(BoundedReader):
-    def __init__(self, limiter: HubConnectionLimiter, protocol: asyncio.Protocol) -> None:
-        super().__init__(protocol)
-        self._limiter = limiter
-        self._transport: asyncio.Transport | None = None  # None: refused or closed
-        self._timer: asyncio.TimerHandle | None = None
+class HubConnection(HttpToolsProtocol, asyncio.BufferedProtocol):
+    """One connection. It reads at most `MAX_READ_BYTES` in one iteration of the event loop, also with TLS."""
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+    def __init__(self, limiter: HubConnectionLimiter, config: Config, state: ServerState) -> None:
+        super().__init__(config, state, {})
+        self._limiter = limiter
+        self._buffer = bytearray(MAX_READ_BYTES)
+        self._is_open = self._is_ending = False
+        self._unparsed_bytes = 0  # received since the parser told anything
+        self._in_head = True
+        self._timer: asyncio.TimerHandle | None = None
+        self._served: RequestResponseCycle | None = None  # the request that is in progress, or was last
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's
+        """Accept the connection if its address may have one more, otherwise close it."""
         peer = transport.get_extra_info("peername")
         self._network = network_of(str(peer[0])) if isinstance(peer, tuple) else ""
-        tcp = cast("asyncio.Transport", transport)
         if not self._limiter.admits(self._network, asyncio.get_running_loop().time()):
-            tcp.abort()
+            transport.abort()
             self._limiter.on_refusal()
             return
-        self._transport = tcp
-        self._limiter.connections[tcp] = self
+        self._is_open = True
+        self._limiter.connections.add(self)
         for limits, network in self._limiter.limits_of(self._network):
             limits.add(network)
-        super().connection_made(tcp)
-        self.set_timeout(self._limiter.request_start_timeout_s)
+        super().connection_made(transport)
+        self._set_timeout(self._limiter.request_start_timeout_s)
 
-    def set_timeout(self, seconds: float) -> None:
-        """Close the connection unless a request begins within so many seconds."""
-        self.clear_timeout()
-        if self._transport is not None:
-            self._timer = asyncio.get_running_loop().call_later(seconds, self._transport.abort)
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Count the connection no more."""
+        if not self._is_open:
+            return
+        self._is_open = False
+        self._clear_timeout()
+        self._limiter.connections.discard(self)
+        for limits, network in self._limiter.limits_of(self._network):
+            limits.remove(network)
+        super().connection_lost(exc)
 
-    def clear_timeout(self) -> None:
-        """Cancel the timeout."""
+    def get_buffer(self, sizehint: int) -> bytearray:  # noqa: ARG002 - asyncio's interface
+        """Return the buffer for one piece, however many bytes have arrived."""
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Parse a piece."""
+        self.data_received(bytes(self._buffer[:nbytes]))
+
+    def data_received(self, data: bytes) -> None:
+        """Parse a piece; who sends what is no HTTP, or too large a head, gets a 400 and is hung up on."""
+        if not self._is_open or self._is_ending:
+            return
+        self._unset_keepalive_if_required()
+        self._unparsed_bytes += len(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            return  # the request is answered as any other; the connection speaks nothing else
+        except httptools.HttpParserError:
+            self._refuse()
+            return
+        if self._unparsed_bytes > MAX_HEAD_BYTES:
+            self._refuse()
+
+    def _refuse(self) -> None:
+        """Answer what is no request with a 400, unless a response has begun, and read nothing more."""
+        if self._is_ending:
+            return
+        self._is_ending = True
+        served = self._served
+        if served is not None and not served.response_complete:
+            if served is not self.cycle or served.response_started or not served.more_body:
+                self._end_after(served)  # the mistake is in what was sent ahead, or comes too late
+                return
+            served.disconnected = True  # its body is the mistake, so nobody waits for the rest
+            served.message_event.set()
+        self.send_400_response("Invalid HTTP request received.")
+
+    def _end_after(self, served: RequestResponseCycle) -> None:
+        """Answer the request in progress, and close; a client may send what it sent ahead again (RFC 9112, 9.3.2)."""
+        self._is_ending = True
+        served.keep_alive = False
+        self.pipeline.clear()
+
+    def on_message_begin(self) -> None:
+        """Begin a request, if the client has not sent too many ahead."""
+        if len(self.pipeline) >= MAX_WAITING_REQUESTS and self._served is not None:
+            self._end_after(self._served)
+        if self._is_ending:
+            raise ConnectionAbortedError("too many requests were sent ahead")  # ends the parser's run
+        self._in_head = True
+        super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header; what comes after a chunked body is none."""
+        if self._in_head:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """Begin to serve the request."""
+        self._in_head, self._unparsed_bytes = False, 0
+        self._set_timeout(self._limiter.request_end_timeout_s)
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of the body."""
+        self._unparsed_bytes = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Wait without limit for the response to the complete request."""
+        self._unparsed_bytes = 0
+        self._in_head = True
+        if self._served is not None and self._served.response_complete:
+            self._set_timeout(self._limiter.idle_timeout_s)
+        else:
+            self._clear_timeout()
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request."""
+        if self._in_head and not self.pipeline:
+            self._set_timeout(self._limiter.idle_timeout_s)
+        super().on_response_complete()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: object) -> None:
+        self._served = cycle
+        super()._start_asgi_task(cycle, app)  # type: ignore[arg-type] # uvicorn's own types are private
+
+    def _set_timeout(self, seconds: float) -> None:
+        """Close the connection after so many seconds."""
+        self._clear_timeout()
+        if self._is_open:
+            self._timer = self.loop.call_later(seconds, self.transport.abort)
+
+    def _clear_timeout(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if self._transport is None:
-            return
-        self.clear_timeout()
-        del self._limiter.connections[self._transport]
-        for limits, network in self._limiter.limits_of(self._network):
-            limits.remove(network)
-        self._transport = None
-        super().connection_lost(exc)
-
-    def buffer_updated(self, nbytes: int) -> None:
-        if self._transport is not None:
-            super().buffer_updated(nbytes)
-
-    def eof_received(self) -> bool | None:
-        return None if self._transport is None else super().eof_received()

@@ -1,19 +1,31 @@
-"""Describes one operation of the API: request, responses, access and handler. The document is built from these."""
+"""Describes one operation of the API, and makes a route of FastAPI of it, from which FastAPI makes the document."""
 
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 from enum import StrEnum, auto
+from functools import partial
+from inspect import Parameter, Signature, cleandoc
+from itertools import groupby
+from operator import attrgetter
 from types import MappingProxyType
-from typing import Any, Generic, Literal, TypeVar, get_args, get_type_hints
+from typing import Annotated, Any, Generic, Literal, NamedTuple, Protocol, TypeVar, get_args, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, create_model
+from fastapi import APIRouter, Body, Header, Query, Request
+from fastapi.responses import JSONResponse
+from fastapi.responses import Response as HttpResponse
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import core_schema
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from gateway.domain.delivery.promise import WireModel
 from gateway.domain.frozen import Frozen
 from gateway.hub.database.transaction import Transaction
-from gateway.hub.http.problem import Code
+from gateway.hub.http.problem import MEDIA_TYPE, Code
+from gateway.hub.http.request_record import current_request
 from gateway.hub.signing_key import HubKeyPair
 from gateway.system.destinations import DestinationPolicy
 
@@ -147,12 +159,18 @@ Their annotations are the types and models that validate these parts of the requ
 of a good response: the model itself, `Response` of it, or None for no body.
 """
 
-_PATH_PARAMETER = re.compile(r"\{(\w+)\}", re.ASCII)
 _BODY_CODES = (Code.MALFORMED_JSON, Code.TOO_LARGE, Code.TOO_SLOW, Code.UNSUPPORTED_MEDIA_TYPE)
 H = TypeVar("H", bound=Handler)
 
 # The operations that can follow, and their parameters in this response (OpenAPI's runtime expressions)
 OperationLinks = Mapping[str, Mapping[str, str]]
+
+IDEMPOTENCY_HEADER = "Idempotency-Key"
+_IDEMPOTENCY_PARAMETER = {
+    "name": IDEMPOTENCY_HEADER, "in": "header", "required": False,
+    "description": "A repeated request with the same key and body within 24 h gets the same answer.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+}  # fmt: skip
 
 
 def links_to(parameter: str, *operations: str) -> OperationLinks:
@@ -173,13 +191,10 @@ class ApiOperation(Frozen):
     name: str
     method: Method
     path: str
-    summary: str
-    tag: str
     handler: Handler
     right: ApiAccess
     answer: type[BaseModel] | None
     statuses: tuple[int, ...]
-    path_model: type[BaseModel] | None
     query: type[BaseModel] | None
     headers: type[BaseModel] | None
     body: type[BaseModel] | None
@@ -214,55 +229,211 @@ class ApiOperation(Frozen):
     def problems(self) -> frozenset[Code]:
         """All codes with which it can refuse."""
         needs_key = self.right is not ApiAccess.NONE
-        is_validated = any((self.query, self.headers, self.body, self.idempotency))
         possible = {
             Code.UNAUTHENTICATED: needs_key,
             Code.RATE_LIMITED: needs_key or self.writes,
             Code.FORBIDDEN: self.right is ApiAccess.FULL or (self.right is ApiAccess.READ and not self.carriers),
             Code.RETAILER_SUSPENDED: needs_key and self.right is not ApiAccess.BROWSER,
-            Code.NOT_FOUND: self.path_model is not None,
-            Code.INVALID: is_validated,
+            Code.NOT_FOUND: "{" in self.path,
             Code.BAD_CURSOR: self.query is not None and "cursor" in self.query.model_fields,
             Code.IDEMPOTENCY_KEY_REUSED: self.idempotency,
             **dict.fromkeys(_BODY_CODES, self.body is not None),
         }
-        always = {Code.INTERNAL, Code.UNAVAILABLE, Code.BAD_HOST}
+        # A parameter that an operation does not have is invalid.
+        always = {Code.INTERNAL, Code.UNAVAILABLE, Code.BAD_HOST, Code.INVALID}
         return frozenset(always | self.refuses | {code for code, can_occur in possible.items() if can_occur})
 
 
-class OperationGroup(list[ApiOperation]):
-    """The operations of one tag, in the order of the document; a decorator adds each.
+class ApiRequest(Request):
+    """A request of the API whose body has been read and is strict JSON; FastAPI reads no body itself.
+
+    `run` runs the handler with the validated parts of the request.
+    """
+
+    raw_body: bytes
+    run: Callable[[Mapping[str, Any]], Awaitable[HttpResponse]]
+
+    async def body(self) -> bytes:
+        """Return the body."""
+        return self.raw_body
+
+    async def json(self) -> bytes:
+        """Return the body as it came: our models validate JSON, not what a JSON parser made of it."""
+        return self.raw_body
+
+
+class Dispatcher(Protocol):
+    """Serves one request of an operation; `validate` is FastAPI's handler, which calls `ApiRequest.run`."""
+
+    async def serve(
+        self,
+        operation: ApiOperation,
+        request: Request,
+        validate: Callable[[Request], Coroutine[Any, Any, HttpResponse]],
+    ) -> HttpResponse:
+        """Return the response, or raise `ApiProblem`."""
+
+
+class OperationRoute(APIRoute):
+    """FastAPI's route of one operation. The app's dispatcher admits each request before FastAPI reads it."""
+
+    @property
+    def operation(self) -> ApiOperation:
+        """The operation."""
+        operation: ApiOperation = self.endpoint.operation  # type: ignore[attr-defined] # set by `OperationGroup.add`
+        return operation
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, HttpResponse]]:
+        """Return what serves a request (FastAPI's hook for custom routes)."""
+        validate, operation = super().get_route_handler(), self.operation
+
+        async def serve(request: Request) -> HttpResponse:
+            dispatcher: Dispatcher = request.app.state.dispatcher
+            return await dispatcher.serve(operation, request, validate)
+
+        return serve
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request (ASGI), which is recorded under the operation's name."""
+        current_request().operation = self.operation.name
+        await super().handle(scope, receive, send)
+
+
+class PageRoute(Route):
+    """A route of a page, whose requests are recorded under the pattern of its address."""
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request (ASGI)."""
+        current_request().operation = self.path
+        await super().handle(scope, receive, send)
+
+
+class OperationGroup(APIRouter):
+    """The operations of one tag, in the order of the document: FastAPI's router, whose decorator is `add`.
 
     The decorator takes method, path, name, and the fields of `ApiOperation` that differ from their defaults. The first
-    sentence of a handler's docstring is the summary of its operation. Without `right` an operation needs a key: for GET
-    one that may read, else one that may do everything.
+    sentence of a handler's docstring is the summary of its operation, the whole docstring its description. Without
+    `right` an operation needs a key: for GET one that may read, else one that may do everything.
     """
 
     def __init__(self, tag: str, *, right: ApiAccess | None = None) -> None:
-        super().__init__()
-        self._tag, self._right = tag, right
+        super().__init__(tags=[tag], route_class=OperationRoute)
+        self._right = right
+
+    def __iter__(self) -> Iterator[OperationRoute]:
+        """Yield the operations' routes."""
+        return (route for route in self.routes if isinstance(route, OperationRoute))
 
     def add(self, method: Method, path: str, name: str, **details: Any) -> Callable[[H], H]:  # noqa: ANN401 - see above
         """Return the decorator that adds a handler's operation."""
 
         def decorate(handler: H) -> H:
             models = get_type_hints(handler, include_extras=True)
-            parameters: dict[str, Any] = {key: (models[key], ...) for key in _PATH_PARAMETER.findall(path)}
             answer = next(iter(get_args(models["return"])), models["return"])
             answer = None if answer is type(None) else answer
             defaults = {
                 "right": self._right or (ApiAccess.READ if method == "GET" else ApiAccess.FULL),
                 "statuses": (204 if answer is None else 200,),
             }
-            self.append(
-                ApiOperation(
-                    name=name, method=method, path=path, tag=self._tag, handler=handler, answer=answer,
-                    summary=re.split(r"\.\s", handler.__doc__ or "")[0].rstrip("."),
-                    path_model=create_model("Path", __base__=ApiParameters, **parameters) if parameters else None,
-                    query=models.get("query"), headers=models.get("headers"),
-                    body=models.get("body"), **(defaults | details),
-                )
+            operation = ApiOperation(
+                name=name, method=method, path=path, handler=handler, answer=answer, query=models.get("query"),
+                headers=models.get("headers"), body=models.get("body"), **(defaults | details),
+            )  # fmt: skip
+            self.add_api_route(
+                path, _endpoint(operation, models), methods=[method], operation_id=name, summary=_summary(handler),
+                description=cleandoc(handler.__doc__ or ""), response_model=answer,
+                status_code=operation.statuses[0], response_class=_RESPONSE_CLASSES[operation.media_type],
+                responses=_responses(operation), openapi_extra=_openapi_extra(operation),
             )  # fmt: skip
             return handler
 
         return decorate
+
+
+class _EventStream(JSONResponse):
+    """Names the media type of a stream in the document, and that its messages have a model."""
+
+    media_type = "text/event-stream"
+
+
+_RESPONSE_CLASSES: Mapping[str, type[HttpResponse]] = {
+    each.media_type: each for each in (JSONResponse, _EventStream) if each.media_type
+}
+
+
+def _summary(handler: Handler) -> str:
+    """Return the first sentence of its docstring."""
+    return re.split(r"\.\s", cleandoc(handler.__doc__ or ""))[0].rstrip(".")
+
+
+def _endpoint(operation: ApiOperation, models: Mapping[str, Any]) -> Callable[..., Awaitable[HttpResponse]]:
+    """Return FastAPI's endpoint, whose signature tells FastAPI what to validate."""
+
+    async def endpoint(request: ApiRequest, **parts: Any) -> HttpResponse:  # noqa: ANN401 - the parts of the request
+        return await request.run(parts)
+
+    kinds: Mapping[str, Callable[[Any], object]] = {
+        "query": lambda model: Annotated[model, Query()],
+        "headers": lambda model: Annotated[model, Header()],
+        "body": lambda model: Annotated[Any, Body(), _JsonOf(model)],
+    }
+    keyword = partial(Parameter, kind=Parameter.KEYWORD_ONLY)
+    parameters = [keyword("request", annotation=ApiRequest)]
+    for name, model in models.items():
+        if name != "return" and model is not RequestContext:
+            parameters.append(keyword(name, annotation=kinds[name](model) if name in kinds else model))
+    endpoint.__signature__ = Signature(parameters)  # type: ignore[attr-defined] # inspect reads it
+    endpoint.operation = operation  # type: ignore[attr-defined] # `OperationRoute.operation` reads it
+    return endpoint
+
+
+class _JsonOf(NamedTuple):
+    """Has FastAPI validate the JSON text of a body, as strict models need it, and document it as the model.
+
+    The model itself is the annotation of nothing, so that pydantic builds it at its first use (`defer_build`).
+    """
+
+    model: type[BaseModel]
+
+    def __get_pydantic_core_schema__(self, _source: object, _handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        return core_schema.no_info_plain_validator_function(self._read)
+
+    def _read(self, raw: bytes) -> BaseModel:
+        return self.model.model_validate_json(raw)
+
+    def __get_pydantic_json_schema__(
+        self, _schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        self.model.model_rebuild()
+        ours = self.model.__pydantic_core_schema__
+        return handler(core_schema.no_info_plain_validator_function(self._read, json_schema_input_schema=ours))
+
+
+def _responses(operation: ApiOperation) -> dict[int | str, dict[str, Any]]:
+    """Return what the document says of the operation's responses beyond the model of the good one."""
+    links = {
+        name: {"operationId": name, "parameters": dict(parameters)} for name, parameters in operation.links.items()
+    }
+    summary = _summary(operation.handler)
+    responses: dict[int | str, dict[str, Any]] = {
+        status: {"description": summary, **({"links": links} if links else {})} for status in operation.statuses
+    }
+    for status in operation.statuses[1:]:
+        responses[status]["model"] = operation.answer
+    problems = sorted(operation.problems, key=lambda code: (code.kind.status, code))
+    for status, codes in groupby(problems, key=attrgetter("kind.status")):
+        responses[int(status)] = {
+            "description": "; ".join(f"`{code}`: {code.kind.title}" for code in codes),
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Document"}}},
+        }
+    return responses
+
+
+def _openapi_extra(operation: ApiOperation) -> dict[str, Any]:
+    scheme = "browser" if operation.right is ApiAccess.BROWSER else "key"
+    extra: dict[str, Any] = {"security": [] if operation.right is ApiAccess.NONE else [{scheme: []}]}
+    if operation.idempotency:
+        extra["parameters"] = [_IDEMPOTENCY_PARAMETER]
+    if operation.optional_body:
+        extra["requestBody"] = {"required": False}
+    return extra

@@ -1,12 +1,14 @@
 """Serves the API's explanation at `/`, and each stable code's under `/problems/`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from importlib.resources import files
-from typing import Any
 
-from aiohttp import web
+from fastapi import Request
+from fastapi.responses import HTMLResponse, Response
 
+from gateway.hub.api.openapi import ApiDocument
+from gateway.hub.http.operation import PageRoute
 from gateway.hub.http.problem import ApiProblem, Code
 from gateway.hub.manual.document_reading import bound_texts, content_type, fields_of, read_chapters, type_texts
 from gateway.system.html_templates import html_environment
@@ -29,13 +31,13 @@ PAGE_HEADERS: Mapping[str, str] = {
 class Manual:
     """All pages, rendered once at the first request, so that later requests cost nothing."""
 
-    def __init__(self, document: Callable[[], Mapping[str, Any]], *, url: str) -> None:
+    def __init__(self, document: ApiDocument, *, url: str) -> None:
         self._document, self._url = document, url
         self._stylesheet = files("gateway.hub.manual").joinpath("manual.css").read_bytes()
 
     @cached_property
     def _pages(self) -> dict[str, str]:
-        document = self._document()
+        document = self._document.document
         environment = html_environment("gateway.hub.manual")
         chapters = read_chapters(document)
         environment.globals.update(
@@ -50,22 +52,22 @@ class Manual:
             pages[code] = problem.render(code=code, operations=operations)
         return pages
 
-    def routes(self) -> list[web.RouteDef]:
+    def routes(self) -> list[PageRoute]:
         """Return the routes of the pages."""
         return [
-            web.get("/", self._index),
-            web.get("/problems/{code}", self._problem),
-            web.get("/manual.css", self._style),
+            PageRoute("/", self._index),
+            PageRoute("/problems/{code}", self._problem),
+            PageRoute("/manual.css", self._style),
         ]
 
-    async def _index(self, _request: web.Request) -> web.Response:
-        return web.Response(text=self._pages[""], content_type="text/html", headers=PAGE_HEADERS)
+    async def _index(self, _request: Request) -> Response:
+        return HTMLResponse(self._pages[""], headers=PAGE_HEADERS)
 
-    async def _problem(self, request: web.Request) -> web.Response:
-        page = self._pages.get(request.match_info["code"])
+    async def _problem(self, request: Request) -> Response:
+        page = self._pages.get(request.path_params["code"])
         if page is None:
             raise ApiProblem(Code.NOT_FOUND, f"The API has no such code: {', '.join(Code)}.")
-        return web.Response(text=page, content_type="text/html", headers=PAGE_HEADERS)
+        return HTMLResponse(page, headers=PAGE_HEADERS)
 
-    async def _style(self, _request: web.Request) -> web.Response:
-        return web.Response(body=self._stylesheet, content_type="text/css", headers=PAGE_HEADERS)
+    async def _style(self, _request: Request) -> Response:
+        return Response(self._stylesheet, media_type="text/css", headers=PAGE_HEADERS)

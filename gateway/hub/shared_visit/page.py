@@ -11,9 +11,11 @@ from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
 
-from aiohttp import web
+from fastapi import Request
+from fastapi.responses import HTMLResponse, Response
 from jinja2 import Template
 
+from gateway.hub.http.operation import PageRoute
 from gateway.hub.http.problem import ApiProblem, Code
 from gateway.hub.shared_visit.page_texts import TEXTS, TITLE
 from gateway.system.html_templates import html_environment
@@ -50,23 +52,23 @@ class SharedVisitPage:
         self._files["shared_visit.js"] = own.joinpath("shared_visit.js").read_bytes()
         self._pages = {language: _render(language, url) for language in languages_of(TITLE)}
 
-    def routes(self) -> list[web.RouteDef]:
+    def routes(self) -> list[PageRoute]:
         """Return the routes of the page."""
-        return [web.get("/shared", self._show), web.get("/shared/{file}", self._serve_file)]
+        return [PageRoute("/shared", self._show), PageRoute("/shared/{file}", self._serve_file)]
 
-    async def _show(self, request: web.Request) -> web.Response:
-        language = request.query.get("lang", "")
+    async def _show(self, request: Request) -> Response:
+        language = request.query_params.get("lang", "")
         if language not in self._pages:
             language = accepted(request.headers.get("Accept-Language", ""), tuple(self._pages)) or SOURCE
         headers = {**HEADERS, "Vary": "Accept-Language"}
-        return web.Response(text=self._pages[language], content_type="text/html", headers=headers)
+        return HTMLResponse(self._pages[language], headers=headers)
 
-    async def _serve_file(self, request: web.Request) -> web.Response:
-        name = request.match_info["file"]
+    async def _serve_file(self, request: Request) -> Response:
+        name = request.path_params["file"]
         if name not in self._files:
             raise ApiProblem(Code.NOT_FOUND)
         content_type = CONTENT_TYPES[name.rpartition(".")[2]]
-        return web.Response(body=self._files[name], content_type=content_type, headers=HEADERS)
+        return Response(self._files[name], media_type=content_type, headers=HEADERS)
 
 
 def _render(language: Language, url: str) -> str:

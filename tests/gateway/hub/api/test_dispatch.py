@@ -201,8 +201,8 @@ async def test_the_api_s_document_is_written_once_and_not_sent_again_to_who_has_
             assert whole.content_type == "application/json"
             assert (await whole.json())["openapi"].startswith("3.1")
             tag = whole.headers["ETag"]
-        monkeypatch.setattr("gateway.hub.api.dispatch.document", None)  # it is not made again
-        monkeypatch.setattr("gateway.hub.api.dispatch.json", None)
+        monkeypatch.setattr("gateway.hub.api.openapi.get_openapi", None)  # it is not made again
+        monkeypatch.setattr("gateway.hub.api.openapi.json", None)
         for given in (tag, f'W/{tag}, "other"', "*"):
             async with hub.http.get("/openapi.json", headers={"If-None-Match": given}) as same:
                 assert (same.status, await same.read(), same.headers["ETag"]) == (304, b"", tag)

@@ -1,12 +1,13 @@
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
+from pydantic import TypeAdapter
 
 from gateway.hub.api.homes import BrokerAt, HomeOperations
 from gateway.hub.api.validation_errors import MEANINGS, pattern_meaning
 from gateway.hub.boxes.authority import HubAuthority
-from gateway.hub.http.operation import ApiOperation
+from gateway.hub.http.operation import OperationRoute
 from gateway.hub.process import OPERATIONS
 from tests.announcing import connected_home
 from tests.boxes import NOW
@@ -26,11 +27,19 @@ def patterns(schema: object) -> set[str]:
             return set()
 
 
-def asked_of(operations: tuple[ApiOperation, ...]) -> set[str]:
-    models = [model for one in operations for model in (one.path_model, one.query, one.headers, one.body) if model]
-    for model in models:
+def asked_of(routes: tuple[OperationRoute, ...]) -> set[str]:
+    models = [model for one in (route.operation for route in routes) for model in (one.query, one.headers, one.body)]
+    for model in filter(None, models):
         model.model_rebuild()  # its validator may not be built yet (`defer_build`)
-    return set().union(*(patterns(model.__pydantic_core_schema__) for model in models))
+    ids = [
+        get_type_hints(route.operation.handler, include_extras=True)[name]
+        for route in routes
+        for name in route.param_convertors
+    ]
+    schemas = [model.__pydantic_core_schema__ for model in models if model] + [
+        TypeAdapter(id_).core_schema for id_ in ids
+    ]
+    return set().union(*map(patterns, schemas))
 
 
 def test_whatever_has_to_be_written_in_one_way_has_words_for_it(tmp_path: Path) -> None:

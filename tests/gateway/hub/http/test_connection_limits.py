@@ -8,10 +8,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from aiohttp import web
+from uvicorn import Config
+from uvicorn.server import ServerState
 
 from gateway.hub.config import HubFile, Limits
-from gateway.hub.http.connection_limits import NETWORK_LIMIT_FACTOR, RESERVED_FILES, HubConnectionLimiter
+from gateway.hub.http.connection_limits import NETWORK_LIMIT_FACTOR, RESERVED_FILES, HubConnection, HubConnectionLimiter
 from gateway.system.http_limits import CONNECTION_BURST_S
 from tests.hubs import HIGH_LIMITS, RunningHub, hub_file, run_hub
 from tests.waiting import wait_until
@@ -82,17 +83,21 @@ class Came(asyncio.Transport):
     def abort(self) -> None:
         self.aborted = True
 
+    def close(self) -> None:
+        """Close nothing."""
+
 
 async def test_a_stranger_with_65536_networks_of_ipv6_does_not_take_the_places_of_all() -> None:
     threshold, kept = HubConnectionLimiter(max_per_address=5), []
+    config = Config(lambda: None, ws="none", lifespan="off", log_config=None)
     for number in range(100):
-        guest, came = threshold.protocol_factory(asyncio.Protocol)(), Came(f"2001:db8:7:{number:x}::1")
+        guest, came = HubConnection(threshold, config, ServerState()), Came(f"2001:db8:7:{number:x}::1")
         guest.connection_made(came)
         if not came.aborted:
             kept.append(guest)
     assert len(kept) == 5 * NETWORK_LIMIT_FACTOR
     for address, let_in in (("2001:db8:8::1", True), ("192.0.2.1", True), ("2001:db8:7:ffff::1", False)):
-        guest, came = threshold.protocol_factory(asyncio.Protocol)(), Came(address)
+        guest, came = HubConnection(threshold, config, ServerState()), Came(address)
         guest.connection_made(came)
         assert came.aborted is not let_in, address
         guest.connection_lost(None)
@@ -197,13 +202,13 @@ async def test_of_all_that_a_client_sends_at_once_the_hub_parses_one_piece_in_a_
 ) -> None:
     """190 connections that pipelined 5,200 requests a write: 256 KiB of each were parsed in one turn of the loop."""
     pieces = list[int]()
-    feed = web.RequestHandler.data_received
+    feed = HubConnection.data_received
 
-    def fed(handler: web.RequestHandler, data: bytes) -> None:
-        feed(handler, data)
+    def fed(connection: HubConnection, data: bytes) -> None:
+        feed(connection, data)
         pieces.append(len(data))
 
-    monkeypatch.setattr(web.RequestHandler, "data_received", fed)
+    monkeypatch.setattr(HubConnection, "data_received", fed)
     async with asyncio.timeout(60), hub_with(hub_file(tmp_path)) as hub:
         said = f"GET /healthz HTTP/1.1\r\nHost: {urlsplit(hub.url).netloc}\r\n\r\n".encode()
         callers = [await connected(hub) for _ in range(20)]
@@ -215,6 +220,53 @@ async def test_of_all_that_a_client_sends_at_once_the_hub_parses_one_piece_in_a_
             writer.close()
     assert len(pieces) >= 20
     assert max(pieces) <= 4_096, "bytes: some 80 requests"
+
+
+async def said(hub: RunningHub, raw: bytes) -> bytes:
+    """What comes back on one connection until it is hung up."""
+    reader, writer = await connected(hub)
+    writer.write(raw)
+    got = b""
+    with contextlib.suppress(ConnectionError):
+        async with asyncio.timeout(20):
+            while piece := await reader.read(65_536):
+                got += piece
+    writer.close()
+    return got
+
+
+async def test_a_head_without_end_is_refused_and_so_is_what_never_ends_after_a_body(tmp_path: Path) -> None:
+    async with hub_with(hub_file(tmp_path)) as hub:
+        who = await hub.retailer()
+        head = f"Host: {urlsplit(hub.url).netloc}\r\nAuthorization: Bearer {who.token}\r\n"
+        assert b" 400 " in await said(hub, f"GET / HTTP/1.1\r\n{head}X: {'a' * 100_000}".encode())
+        assert b" 400 " in await said(hub, f"GET /{'a' * 100_000}".encode())
+        chunked = (
+            f"POST /v1/api_keys HTTP/1.1\r\n{head}Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+        )
+        assert b" 400 " in await said(hub, f"{chunked}0\r\nX: {'a' * 100_000}".encode())
+        assert b" 400 " in await said(hub, f"{chunked}1;{'a' * 100_000}".encode())
+
+
+async def test_what_follows_a_body_is_no_header(tmp_path: Path) -> None:
+    async with hub_with(hub_file(tmp_path)) as hub:
+        who = await hub.retailer()
+        asked = (
+            f"POST /v1/api_keys HTTP/1.1\r\nHost: {urlsplit(hub.url).netloc}\r\nContent-Type: application/json\r\n"
+            "Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+            f'd\r\n{{"label":"x"}}\r\n0\r\nAuthorization: Bearer {who.token}\r\n\r\n'
+        )
+        assert b"HTTP/1.1 401 " in await said(hub, asked.encode())
+
+
+async def test_a_mistake_in_what_was_sent_ahead_does_not_stand_in_the_answer_before_it(tmp_path: Path) -> None:
+    async with hub_with(hub_file(tmp_path)) as hub:
+        who = await hub.retailer()
+        head = f"Host: {urlsplit(hub.url).netloc}\r\nAuthorization: Bearer {who.token}\r\n\r\n"
+        got = await said(hub, f"GET /v1/api_keys HTTP/1.1\r\n{head}\x00 no HTTP\r\n\r\n".encode())
+        assert got.startswith(b"HTTP/1.1 200 ")
+        assert got.count(b"HTTP/1.1 ") == 1
+        assert b"connection: close\r\n" in got.lower()
 
 
 async def answers(hub: RunningHub, count: int, address: str) -> int:
