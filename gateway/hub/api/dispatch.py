@@ -26,6 +26,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.hub.api.idempotency import IdempotentRequest, store_response, stored_response
@@ -48,6 +49,7 @@ from gateway.hub.http.problem import MEDIA_TYPE, ApiProblem, Code
 from gateway.hub.http.request_record import (
     MONITORING,
     REQUEST_ID_HEADER,
+    UNKNOWN_OPERATION,
     RequestRecord,
     current_request,
     record_request,
@@ -117,10 +119,14 @@ class RequestGate:
     async def _serve(self, request: Request, send: Send) -> ApiProblem | None:
         """Have the app serve it, or return why not."""
         scope = request.scope
+        # Whoever may GET may ask for the head alone, which the server then sends alone.
+        as_get = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
         try:
-            await self._dispatcher.admit(request)
-            # Whoever may GET may ask for the head alone, which the server then sends alone.
-            as_get = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
+            try:
+                await self._dispatcher.admit(request)
+            except ApiProblem:  # so it comes to no route
+                current_request().operation = _record_name(as_get)
+                raise
             await self._app(as_get, request.receive, send)
         except ApiProblem as problem:
             return problem
@@ -275,6 +281,12 @@ class ApiDispatcher:
             status_code=problem.code.kind.status,
             headers={**COMMON_HEADERS, **problem.headers, "Content-Type": f"{MEDIA_TYPE}; charset=utf-8"},
         )
+
+
+def _record_name(scope: Scope) -> str:
+    """Return under which name a request is recorded, as its route would."""
+    routes = (route for route in scope["app"].routes if route.matches(scope)[0] is Match.FULL)
+    return next((route.record_name for route in routes), UNKNOWN_OPERATION)
 
 
 async def preflight(_request: Request) -> HttpResponse:

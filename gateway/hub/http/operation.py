@@ -283,6 +283,11 @@ class OperationRoute(APIRoute):
         operation: ApiOperation = self.endpoint.operation  # type: ignore[attr-defined] # set by `OperationGroup.add`
         return operation
 
+    @property
+    def record_name(self) -> str:
+        """Under which name its requests are recorded: the operation's."""
+        return self.operation.name
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, HttpResponse]]:
         """Return what serves a request (FastAPI's hook for custom routes)."""
         validate, operation = super().get_route_handler(), self.operation
@@ -294,17 +299,22 @@ class OperationRoute(APIRoute):
         return serve
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a request (ASGI), which is recorded under the operation's name."""
-        current_request().operation = self.operation.name
+        """Serve a request (ASGI)."""
+        current_request().operation = self.record_name
         await super().handle(scope, receive, send)
 
 
 class PageRoute(Route):
-    """A route of a page, whose requests are recorded under the pattern of its address."""
+    """A route of a page."""
+
+    @property
+    def record_name(self) -> str:
+        """Under which name its requests are recorded: the pattern of its address, which may contain a secret."""
+        return self.path
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request (ASGI)."""
-        current_request().operation = self.path
+        current_request().operation = self.record_name
         await super().handle(scope, receive, send)
 
 
