@@ -75,13 +75,21 @@ def format_event(text: str) -> str:
     data = data if isinstance(data, dict) else {}
     words = [
         event.get("at") or event.get("timestamp"), event.get("type"), event.get("about") or data.get("id"),
-        data.get("state"), data.get("reason"), f"missing {data['missing']}" if data.get("missing") else None,
+        data.get("state"), data.get("reason"), _missing_words(data),
+        f"cancel {data['cancel']}" if data.get("cancel") else None,
         data.get("house"), data.get("collected"), f"custody {data['custody']}" if data.get("custody") else None,
         f"moved to {data['moved_to']}" if data.get("moved_to") else None,
         f"more time {data['more_time']}" if data.get("more_time") else None, _cold_chain_words(data.get("cold_chain")),
         "sandbox" if event.get("sandbox") else None,
     ]  # fmt: skip
     return "  ".join(escape_control_characters(str(word)) for word in words if word)
+
+
+def _missing_words(data: dict[str, object]) -> str | None:
+    """Return how many parcels are missing, and which if the home said so: `missing 1 (AB1)`."""
+    which = data.get("missing_parcels")
+    named = f" ({', '.join(map(str, which))})" if isinstance(which, list) and which else ""
+    return f"missing {data['missing']}{named}" if data.get("missing") else None
 
 
 def _cold_chain_words(items: object) -> str | None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from gateway.domain.delivery.barcodes import ParcelCode, normalise
+from gateway.domain.delivery.carrier_names import CARRIERS
 from gateway.domain.delivery.promise import State
 from tests.gateway.domain.delivery.test_carriers import LABELLED, PLAIN
 from tests.hubhouse import hub_house, new_offer
@@ -40,3 +41,15 @@ async def test_the_number_on_the_order_is_that_on_the_label_at_the_door(tmp_path
             assert isinstance(scanned, ParcelCode), carrier
             matches = here.made.store.deliveries.matches(scanned.value, here.made.clock.now())
             assert [match.delivery.id for match in matches] == [delivery], carrier
+
+
+async def test_a_box_takes_a_carrier_by_any_of_its_names_and_no_other_carrier(tmp_path: Path) -> None:
+    async with hub_house(tmp_path) as here:
+        owners = new_offer().carrier
+        known = next(carrier for carrier in CARRIERS if owners in {carrier.name, *carrier.aliases})
+        for written in (owners, known.id, owners.upper(), *known.aliases):
+            await here.stands(await here.offers(new_offer(carrier=written)), State.SCHEDULED)
+        for other in ("DHL Express", f"{owners} 2"):
+            body = {"connection": here.connection, "token": here.token(new_offer(carrier=other))}
+            status, said = await here.ask("POST", "/v1/deliveries", body)
+            assert status == 422 or (await here.stands(said["id"], State.REFUSED, "carrier_not_permitted"))
