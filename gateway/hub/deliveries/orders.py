@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Row, bindparam, delete, func, insert, or_, select, update
 
-from gateway.domain.delivery.carrier_names import carrier_id
+from gateway.domain.delivery.carrier_names import carrier_id, same_carrier
 from gateway.domain.delivery.features import used_features
 from gateway.domain.delivery.food_profiles import FoodProfile
 from gateway.domain.delivery.label import LabelRule
@@ -220,7 +220,12 @@ def sign_message(hub: HubTransaction, brand: str, home: str | None, body: Offer 
 
 async def release(hub: HubTransaction, row: Row[Any], signed: Sequence[Row[Any]]) -> None:
     """Send what was held for a home that has permitted the brand; `signed`: the versions that the brand signed."""
-    await hub.tx.execute(update(deliveries).where(deliveries.c.id == row.id).values(home=row.let_in, held=False))
+    new = {"home": row.let_in, "held": False}
+    if not signed and (promise := _with_carrier_of_terms(row.promise, row.given)) is not None:
+        new["promise"] = promise
+        this = (delivery_versions.c.delivery == row.id, delivery_versions.c.version == row.version)
+        await hub.tx.execute(update(delivery_versions).where(*this).values(promise=promise))
+    await hub.tx.execute(update(deliveries).where(deliveries.c.id == row.id).values(new))
     row = await find_delivery(hub.tx, row.id)
     for place, version in enumerate(signed):  # each a little later, because jobs are sent in the order of their times
         number, promise = version.version, version.promise
@@ -229,6 +234,15 @@ async def release(hub: HubTransaction, row: Row[Any], signed: Sequence[Row[Any]]
         await send(at, row, body, version.token)
     if not signed:  # of versions that the hub signs only the newest is sent
         await send(hub, row, body_of(Offer, row, row.version, row.promise), None)
+
+
+def _with_carrier_of_terms(promise: Mapping[str, Any], terms: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Return the order with its carrier as the terms write it, which an older box compares letter by letter.
+
+    None: they write it so, or do not name it.
+    """
+    written = same_carrier(promise["carrier"], (terms or {}).get("carriers", ()))
+    return None if written in {None, promise["carrier"]} else {**promise, "carrier": written}
 
 
 async def _is_name_taken(tx: Transaction, row: Row[Any], home: str) -> bool:

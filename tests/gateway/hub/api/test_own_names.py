@@ -165,6 +165,22 @@ async def test_a_carrier_has_one_id_and_several_names_and_each_of_them_is_permit
             assert (status, said["errors"][0]["code"]) == (422, "carrier_not_permitted"), written
 
 
+async def test_a_delivery_that_waits_for_the_permission_names_the_carrier_as_the_owner_then_does(
+    tmp_path: Path,
+) -> None:
+    async with run_hub(hub_file(tmp_path)) as hub:
+        home = await connected_home(hub, state="pending")
+        made = await home.announce(carrier="CHRONOPOST")
+        assert made["carrier"] == "CHRONOPOST"
+        await home.decide("granted")
+        await hub.hub.held_deliveries.run_due()
+        _, said = await home.ask("GET", f"/v1/deliveries/{made['id']}")
+        [(_, token)] = await sent_jobs(home)
+        order = parse_claims(HubClaims, payload_of(token)).delivery
+        assert isinstance(order, Offer)
+        assert (said["carrier"], order.carrier) == ("Chronopost", "Chronopost")
+
+
 @pytest.mark.parametrize("answer", ["accepted", "too_late", "refused", "delivered"])
 async def test_a_cancel_that_is_on_its_way_says_so_until_the_home_has_answered(tmp_path: Path, answer: str) -> None:
     async with run_hub(hub_file(tmp_path)) as hub:
