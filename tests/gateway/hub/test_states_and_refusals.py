@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from gateway.domain.custody import DeclineReason
 from gateway.domain.delivery.address import AddressKind, HomeAddress
@@ -106,11 +106,20 @@ def no_longer_there(reason: str, part: str, **changes: Any) -> Way:  # noqa: ANN
         wider = replace(before.terms, **{part: getattr(before.terms, part) | {*changes.values()}})
         await here.made.store.brands.decide("shop", PermissionStatus.GRANTED, here.made.clock.now(), terms=wider)
         await here.knows(**{part: sorted(getattr(wider, part))})
+        await _forgets_the_places_of_entrances(here)
         await here.stands(await here.offers(new_offer(**changes)), State.REFUSED, reason)
         await here.made.store.brands.decide("shop", PermissionStatus.GRANTED, here.made.clock.now(), terms=before.terms)
         await here.knows(**{part: sorted(getattr(before.terms, part))})
 
     return way
+
+
+async def _forgets_the_places_of_entrances(here: HubHouse) -> None:
+    """The hub knows no more of them than of a home of an earlier release: else it would refuse a wrong pair itself."""
+    async with here.hub.hub.store.writing() as tx:
+        this = connections.c.id == here.connection
+        known = await tx.scalar(select(connections.c.terms).where(this))
+        await tx.execute(update(connections).where(this).values(terms={**known, "entrance_places": None}))
 
 
 async def collision(here: HubHouse) -> None:
