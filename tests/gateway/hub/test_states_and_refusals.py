@@ -119,7 +119,7 @@ async def _forgets_the_places_of_entrances(here: HubHouse) -> None:
     async with here.hub.hub.store.writing() as tx:
         this = connections.c.id == here.connection
         known = await tx.scalar(select(connections.c.terms).where(this))
-        await tx.execute(update(connections).where(this).values(terms={**known, "entrance_places": None}))
+        await tx.execute(update(connections).where(this).values(terms={**(known or {}), "entrance_places": None}))
 
 
 async def collision(here: HubHouse) -> None:
