@@ -29,16 +29,22 @@ class HubUnreachable(Exception):  # noqa: N818 - it says what happened
 
 
 class HubRefusal(Exception):  # noqa: N818 - it says what happened
-    """The hub refused a request: its stable code, and a text that says what is wrong and where."""
+    """The hub refused a request: its stable code, and a text that says what is wrong and where.
+
+    `request_id` is the request's in the hub's log; the text has it if the hub itself failed. Empty: the hub named none.
+    """
 
     def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
         self.status = status
         self.code = str(problem.get("code", "unknown"))
         self.type = str(problem.get("type", ""))
+        self.request_id = escape_control_characters(str(problem.get("request_id", "")))
         lines = [str(problem.get("detail") or problem.get("title") or f"HTTP {status}")]
         errors = problem.get("errors")
         mistakes = [error for error in errors if isinstance(error, dict)] if isinstance(errors, list) else []
         lines += [f"  {mistake.get('pointer', '')}: {mistake.get('detail', '')}" for mistake in mistakes]
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR and self.request_id:
+            lines.append(f"  The hub's operator finds it by its id: {self.request_id}")
         super().__init__("\n".join(map(escape_control_characters, lines)))
 
 
