@@ -10,8 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from sqlalchemy import URL, Connection, NullPool, create_engine, exc
+from sqlalchemy import URL, Connection, NullPool, Select, create_engine, exc
 from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import create_async_engine
 
 DatabaseKind = Literal["sqlite", "postgresql"]
 SQLITE_FILE, DUMP_FILE = "database.sqlite3", "database.pgdump"  # in a backup
@@ -57,17 +58,27 @@ def copy_database(database: str, folder: Path) -> Path:
     return target
 
 
-def read_sqlite(file: Path, query: str) -> list[Mapping[str, Any]]:
-    """Return the rows of a query of an SQLite file; a table that is not there has none."""
+def read_sqlite(file: Path, query: Select[Any]) -> Sequence[Mapping[str, Any]]:
+    """Return the rows of a query of an SQLite file, of whatever version its tables are."""
+    if not file.is_file():
+        raise DatabaseToolFailed(f"{file} is not there")
     try:
         with _sqlite(file) as connection:
-            return [dict(row) for row in connection.exec_driver_sql(query).mappings()]
-    except exc.OperationalError as error:
-        if "no such table" in str(error.orig):
-            return []
-        raise DatabaseToolFailed(f"{file}: {error.orig}") from error
+            return [dict(row) for row in connection.execute(query).mappings()]
     except exc.DBAPIError as error:
         raise DatabaseToolFailed(f"{file}: {error.orig}") from error
+
+
+async def read_postgresql(database: str, query: Select[Any]) -> Sequence[Mapping[str, Any]]:
+    """Return the rows of a query of a PostgreSQL database, of whatever version its tables are."""
+    engine = create_async_engine(make_url(database).set(drivername="postgresql+asyncpg"), poolclass=NullPool)
+    try:
+        async with engine.connect() as connection:
+            return [dict(row) for row in (await connection.execute(query)).mappings()]
+    except exc.DBAPIError as error:
+        raise DatabaseToolFailed(str(error.orig)) from error
+    finally:
+        await engine.dispose()
 
 
 @contextlib.contextmanager

@@ -14,9 +14,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import IO
 
-from sqlalchemy import NullPool, select, update
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy import select, update
 
 from gateway.domain.frozen import Frozen
 from gateway.hub.boxes.authority import HubAuthority
@@ -166,17 +164,15 @@ def _known_revocations(file: HubFile, listing: HubListing, lists: Sequence[Path]
 
 async def _revocations_in(database: str) -> list[JournalEntry]:
     """Return what the database that is there knows; one that is missing, damaged or older knows nothing."""
-    if databases.kind_of(database) == "sqlite" and not databases.sqlite_file(database).is_file():
-        return []
-    engine = create_async_engine(database, poolclass=NullPool)
+    query = select(revocations).order_by(revocations.c.number)
     try:
-        async with engine.connect() as connection:
-            rows = (await connection.execute(select(revocations).order_by(revocations.c.number))).all()
-        return [JournalEntry.model_validate(row._asdict()) for row in rows]
-    except (DBAPIError, OSError, ValueError):
+        if databases.kind_of(database) == "sqlite":
+            rows = databases.read_sqlite(databases.sqlite_file(database), query)
+        else:
+            rows = await databases.read_postgresql(database, query)
+        return [JournalEntry.model_validate(row) for row in rows]
+    except (DatabaseToolFailed, OSError, ValueError):
         return []
-    finally:
-        await engine.dispose()
 
 
 def _make_staging(file: HubFile) -> None:
