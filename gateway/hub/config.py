@@ -92,12 +92,18 @@ class Limits(ConfigSection):
 
 
 class RetentionSection(ConfigSection):
-    """How long the hub keeps the events of a home. The proof of a delivery is made of them."""
+    """How long the hub keeps data. The proof of a delivery is made of the delivery and of the events of its home."""
 
     home_events: int = Field(default=20_000, ge=100, json_schema_extra={"x-unit": "events"})
     """Events of a home: the newest events that are kept of each home. If it is too small, proofs are lost early."""
     home_event_days: int = Field(default=400, ge=32, json_schema_extra={"x-unit": "days"})
     """Age of events: older events are deleted, except the newest one of each home."""
+    delivery_days: int = Field(default=400, ge=32, json_schema_extra={"x-unit": "days"})
+    """Deliveries: how long after its window a delivery is kept, with its versions, parcel numbers and jobs."""
+    event_days: int = Field(default=400, ge=32, json_schema_extra={"x-unit": "days"})
+    """Events of retailers: older events are deleted, once no webhook waits for them."""
+    job_days: int = Field(default=30, ge=1, json_schema_extra={"x-unit": "days"})
+    """Other jobs: how long a job without a delivery is kept after it expired, for example a household's order."""
 
 
 class HubBroker(BrokerSection):
@@ -218,7 +224,7 @@ class HubFile(ConfigSection):
     limits: Limits = Limits()
     """Limits: how much one client may do."""
     keep: RetentionSection = RetentionSection()
-    """Keep: how long the hub keeps the events of homes."""
+    """Keep: how long the hub keeps deliveries, jobs and events."""
     webhooks: Webhooks = Webhooks()
     """Webhooks: how the hub sends events to retailers."""
     request_log: bool = True

@@ -43,6 +43,7 @@ from gateway.hub.database.migrations import seal_plain_secrets
 from gateway.hub.database.store import HubStore, lock_database
 from gateway.hub.deliveries.connections import due_connections
 from gateway.hub.deliveries.orders import held_deliveries
+from gateway.hub.deliveries.retention import Retention
 from gateway.hub.http.operation import OperationRoute, WakeUps
 from gateway.hub.metrics import HubMetrics
 from gateway.hub.operation.folder import use_folder
@@ -175,9 +176,13 @@ class HubProcess:
 
     def _build_broker_connection(self, context: WorkerContext) -> None:
         limits, keep = self._file.limits, self._file.keep
-        self._retention = EventRetention(keep.home_events, timedelta(days=keep.home_event_days))
+        self._event_retention = EventRetention(keep.home_events, timedelta(days=keep.home_event_days))
+        self._retention = Retention(
+            deliveries=timedelta(days=keep.delivery_days), jobs=timedelta(days=keep.job_days),
+            events=timedelta(days=keep.event_days),
+        )  # fmt: skip
         self._ingest = Ingest(
-            context, publish=self._publish, retention=self._retention,
+            context, publish=self._publish, retention=self._event_retention,
             rate_limits=HomeRateLimits(limits.home_events, limits.home_bytes, monotonic=time.monotonic),
         )  # fmt: skip
         rabbit, share = self._file.rabbit, self._file.share
@@ -230,7 +235,8 @@ class HubProcess:
             "streams": self._streams.run, "webhooks": self._webhook_sender.run,
             "held deliveries": partial(self.held_deliveries.run, 1.0, "held_not_sent"),
             "connections": partial(self._connections.run, 2.0, "connections_not_looked_at", DBAPIError),
-            "retention": partial(self._retention.run, self.store, self.now), "revocations": self._journal.run,
+            "retention": partial(self._event_retention.run, self.store, self.now), "revocations": self._journal.run,
+            "old rows": partial(self._retention.run, self.store, self.now),
         }  # fmt: skip
         line, keeper, takeover = self.broker_connection, self._homes_broker, self._takeover
         if keeper is not None:

@@ -25,6 +25,9 @@ NEVER_ASKED = (
 )
 SWITCHED_OFF = "test_an_endpoint_that_got_another_address_while_it_was_switched_off_has_to_answer_too"
 UNKNOWN = "test_a_database_of_a_version_that_is_unknown_here_is_refused_in_words_and_left_as_it_is"
+PLANS = "tests/gateway/hub/database/test_plans.py"
+BURST = "test_jobs_that_come_at_once_are_not_read_over_and_over_whatever_postgresql_knew_of_their_table"
+RETENTION = "tests/gateway/hub/deliveries/test_retention.py"
 READYZ = "test_readyz_fails_with_an_older_databases_version_and_not_with_that_of_a_newer_hub_beside_it"
 
 THRESHOLD = "tests/gateway/hub/http/test_connection_limits.py"
@@ -94,6 +97,20 @@ MUTANTS: tuple[Mutant, ...] = (
         old="    missing = missing_columns(connection)\n    if missing:\n",
         new="    missing = missing_columns(connection)\n    if missing and before is None:\n",
         tests=(f"{MIGRATIONS}::test_a_database_from_before_is_refused_at_the_start_in_words_and_left_as_it_is",),
+    ),
+    Mutant(
+        name="jobs that come at once are leased by a plan of the empty table",
+        file="gateway/hub/boxes/dispatcher.py",
+        old='_REPLAN = text("SET LOCAL plan_cache_mode = force_custom_plan")',
+        new='_REPLAN = text("SET LOCAL plan_cache_mode = auto")',
+        tests=(f"{PLANS}::{BURST}",),
+    ),
+    Mutant(
+        name="a job is deleted before the proof of its delivery",
+        file="gateway/hub/deliveries/retention.py",
+        old="(jobs.c.delivery.is_(None), jobs.c.expires < before,",
+        new="(jobs.c.expires < before,",
+        tests=(f"{RETENTION}::test_each_kind_of_data_is_deleted_after_its_own_time_and_not_a_day_before",),
     ),
     Mutant(
         name="a database of a newer hub is called damaged",

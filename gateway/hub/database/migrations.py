@@ -16,7 +16,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine, event, func, insert, inspect, select, update
+from sqlalchemy import Connection, create_engine, event, exc, func, insert, inspect, select, update
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
@@ -66,8 +66,16 @@ def migrate_tables(connection: Connection) -> None:
         command.stamp(config, newest)
         connection.execute(insert(about).values(key="version", value=str(int(newest))))
     elif _revision_of_alembic(connection) != (newest,):
-        command.stamp(config, before)
-        command.upgrade(config, newest)
+        try:
+            command.stamp(config, before)
+            command.upgrade(config, newest)
+        except (exc.ProgrammingError, exc.OperationalError) as error:
+            if error.connection_invalidated:
+                raise
+            raise SchemaUnusable(
+                f"its tables are not those of version {int(before)} ({_reason(error)}): it was changed by hand."
+                " This hub has changed nothing in it. Restore a whole copy of it"
+            ) from error
         connection.execute(update(about).where(about.c.key == "version").values(value=str(int(newest))))
         if connection.dialect.name == "sqlite":
             _check_references(connection)
@@ -138,6 +146,10 @@ def _revision(connection: Connection) -> str | None:
 def _revision_of_alembic(connection: Connection) -> tuple[str, ...]:
     """Return what Alembic's table has: one revision, unless it is missing or was changed by hand."""
     return MigrationContext.configure(connection).get_current_heads()
+
+
+def _reason(error: exc.DBAPIError) -> str:
+    return str(error.orig).splitlines()[0].rpartition(">: ")[2]
 
 
 def _check_references(connection: Connection) -> None:

@@ -68,9 +68,8 @@ class PostgreSQLDatabase:
         """Make a pool, which connects when it is used."""
         (_, options) = _DIALECT.create_connect_args(url)  # type: ignore[no-untyped-call]  # SQLAlchemy has no types there
         options.pop("prepared_statement_cache_size", None)  # SQLAlchemy's own, which a hub's file may have
-        # PostgreSQL prefers a sequential scan of a table that was small a moment ago: with 3,000 jobs at once it
-        # scanned all of them for each of them. Each frequent query has its index.
-        settings = {"enable_seqscan": "off"}
+        # An index is worth it from a table's third page on: its pages are in memory or on a solid-state disk
+        settings = {"random_page_cost": "1.1"}
         return cls(
             await asyncpg.create_pool(
                 **options, min_size=0, max_size=MAX_CONNECTIONS, timeout=CONNECT_TIMEOUT_S,

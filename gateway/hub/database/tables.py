@@ -295,6 +295,9 @@ courier_pages = sa.Table(
     _instant_column("created"),
 )  # fmt: skip
 
+_WITHOUT_DELIVERY = sa.text("delivery IS NULL")
+_UNRECEIVED = sa.text("received IS NULL AND due IS NOT NULL")
+
 jobs = sa.Table(
     "jobs", metadata,
     _id_column("job-"),
@@ -312,7 +315,10 @@ jobs = sa.Table(
     _instant_column("leased", missing=True),  # by a dispatcher
     _instant_column("received", missing=True),
     _instant_column("expires"),
-    sa.Index("jobs_in_turn", "due", "created"),  # the longest due first, without a scan of all that wait
+    # The longest due first. It cannot serve a condition on `due` alone: while few jobs are due, PostgreSQL would search
+    # it for each job's predecessors, also when thousands have come at once
+    sa.Index("jobs_in_turn", "due", "created", sqlite_where=_UNRECEIVED, postgresql_where=_UNRECEIVED),
+    sa.Index("jobs_over", "expires", sqlite_where=_WITHOUT_DELIVERY, postgresql_where=_WITHOUT_DELIVERY),
     sa.Index("jobs_of_home", "home", "due"),
     sa.Index("jobs_of_delivery", "delivery", "created"),
     sa.Index("jobs_by_token", "home", "sha256"),
@@ -387,7 +393,7 @@ messages = sa.Table(
     "messages", metadata,
     _id_column("msg-"),  # the same at each attempt, so that a receiver can ignore repetitions
     sa.Column("endpoint", sa.ForeignKey("endpoints.id"), nullable=False),
-    sa.Column("event", sa.ForeignKey("events.id"), nullable=False),
+    sa.Column("event", sa.ForeignKey("events.id"), nullable=False, index=True),
     sa.Column("seq", sa.BigInteger, nullable=False),  # of the event
     sa.Column("previous", sa.BigInteger, nullable=False),  # seq of the message before it to this endpoint; 0: none
     sa.Column("attempts", sa.Integer, nullable=False),
@@ -420,3 +426,20 @@ shares = sa.Table(
     sa.Column("holder", sa.Integer, nullable=False),  # the process that serves it: of the same number, or another
     _instant_column("until"),  # unless it is renewed
 )  # fmt: skip
+
+# A table that PostgreSQL has not analysed counts as ten pages, so each plan uses an index. One that was analysed while
+# it had a few rows counts as one page: a plan made then reads the whole table as long as its connection lives, however
+# many rows come. So these tables are analysed first after a thousand changes, and then often.
+GROWING_TABLES = (
+    "attempts", "deliveries", "delivery_parcels", "delivery_versions", "events", "home_events", "idempotency", "jobs",
+    "messages",
+)  # fmt: skip
+_ANALYSED = """
+ALTER TABLE %(fullname)s SET (
+    autovacuum_analyze_threshold = 1000, autovacuum_analyze_scale_factor = 0.02,
+    autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_scale_factor = 0.05
+)
+"""
+for _name in GROWING_TABLES:
+    _setting: Any = sa.DDL(_ANALYSED)  # type: ignore[no-untyped-call]
+    sa.event.listen(metadata.tables[_name], "after_create", _setting.execute_if(dialect="postgresql"))
