@@ -441,5 +441,5 @@ ALTER TABLE %(fullname)s SET (
 )
 """
 for _name in GROWING_TABLES:
-    _setting: Any = sa.DDL(_ANALYSED)  # type: ignore[no-untyped-call]
+    _setting: Any = sa.DDL(_ANALYSED)  # type: ignore[no-untyped-call]  # SQLAlchemy has no types there
     sa.event.listen(metadata.tables[_name], "after_create", _setting.execute_if(dialect="postgresql"))
