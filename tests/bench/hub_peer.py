@@ -22,9 +22,10 @@ _CONNECTION = "SELECT brand, home FROM connections WHERE id = $1"
 _RESERVE = "INSERT INTO idempotency (retailer, key, fingerprint, created) VALUES ($1, $2, $3, $4)"
 _DELIVERY = (
     "INSERT INTO deliveries (id, retailer, connection, home, brand, name, version, promise, hub_signed, sandbox, held,"
-    " state, untold, missing, seq, created, changed, window_end) VALUES ($1, $2, $3, $4, $5, $6, 1, $7, TRUE, FALSE,"
-    " FALSE, 'scheduled', FALSE, 0, 0, $8, $8, $8)"
+    " state, untold, missing, arrivals, seq, created, changed, window_end) VALUES ($1, $2, $3, $4, $5, $6, 1, $7, TRUE,"
+    " FALSE, FALSE, 'scheduled', FALSE, 0, 0, 0, $8, $8, $8)"
 )
+_PARCEL = "INSERT INTO delivery_parcels (delivery, parcel, retailer) VALUES ($1, $2, $3)"
 _VERSION = "INSERT INTO delivery_versions (delivery, version, promise, refused, created) VALUES ($1, 1, $2, FALSE, $3)"
 _JOB = (
     "INSERT INTO jobs (id, home, kind, token, sha256, delivery, attempts, parked, created, due, expires)"
@@ -84,6 +85,8 @@ async def announce(database: SQLitePeer | PostgreSQLPeer, request: web.Request) 
         [(brand, home)] = await tx.fetch(_CONNECTION, body["connection"])
         await tx.fetch(_RESERVE, retailer, named, _DIGEST, now)
         await tx.fetch(_DELIVERY, delivery, retailer, body["connection"], home, brand, named, promise, now)
+        for parcel in body["delivery"]["parcels"]:
+            await tx.fetch(_PARCEL, delivery, parcel, retailer)
         await tx.fetch(_VERSION, delivery, promise, now)
         await tx.fetch(_JOB, f"job-{token_hex(13)}", home, _TOKEN, _DIGEST, delivery, now)
         [(told,)] = await tx.fetch(_COUNT, retailer)
