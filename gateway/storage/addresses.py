@@ -8,6 +8,7 @@ from gateway.domain.delivery.address import HomeAddress, is_address_text
 from gateway.domain.delivery.candidate import ToldAddress
 from gateway.domain.now import Now
 from gateway.storage.database import Database
+from gateway.storage.models import StoreFailed
 from gateway.storage.part import StorePart
 from gateway.storage.privacy import read_choice, write_choice
 from gateway.storage.writer import Writer
@@ -35,9 +36,12 @@ class Addresses(StorePart):
         """
         if address is not None and not is_address_text(address.text):
             raise ValueError("a postcode or a word has 1 to 32 printable characters")
-        keys = await self.writer.do(lambda db: _tell(db, address, now, by))
-        self._told.address = address
-        return keys
+        before, self._told.address = self._told.address, address  # first: what is due by it is looked at only once
+        try:
+            return await self.writer.do(lambda db: _tell(db, address, now, by))
+        except StoreFailed:
+            self._told.address = before
+            raise
 
 
 def load_address(db: Database) -> HomeAddress | None:
