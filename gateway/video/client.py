@@ -30,7 +30,7 @@ MAX_FAILED_SESSIONS: Final = 3  # sessions in a row that end before a message wa
 MIN_FADING_WAIT_S: Final = 0.01  # seconds between two checks for proofs that are too old
 PICTURE_TIMEOUT_S: Final = 1.0  # seconds that a message waits for its picture: the text matters more
 MAX_LINE_BYTES: Final = 16 << 20  # the facts of a long visit come in one line
-PROOF_TIME: Final = re.compile(rb'\{"at":([0-9]{1,12}\.[0-9]{1,12}),')  # lines with the same claims differ here only
+PROOF_TIME: Final = re.compile(rb'\{"at":([0-9]{1,12}\.[0-9]{1,17}),')  # lines with the same claims differ here only
 
 
 @dataclass(slots=True)

@@ -211,8 +211,11 @@ def a_yes_of_the_future(found: list[Row]) -> None:
     no_yes, unknown_yes, yes_to_another_opening, yes_of_another_visit, yes_without_a_picture, a_no_after_the_yes,
     used_twice, an_old_yes, a_yes_of_the_future,
 ])  # fmt: skip
-def test_a_log_with_an_opening_without_its_own_yes_is_found_out(forge: Callable[[list[Row]], None]) -> None:
-    found = rows()
+@pytest.mark.parametrize("is_signed", [True, False])
+def test_a_log_with_an_opening_without_its_own_yes_is_found_out(
+    forge: Callable[[list[Row]], None], *, is_signed: bool
+) -> None:
+    found = rows(is_signed=is_signed)
     forge(found)
     assert words_of_both(account_of(found), found) == ("opening_unpermitted", "opening_unpermitted")
 

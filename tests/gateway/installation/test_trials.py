@@ -180,7 +180,7 @@ def test_an_unproven_closed_ends_no_trial() -> None:
     seen = STREET.of(door=SHUT)
     facts = {name: Fact(value=fact.value) for name, fact in seen.state.facts.items()}
     unproven = HouseObservation(state=Entrance(id="front", rules=seen.state.rules, facts=facts))
-    assert after(only(WalkTrial.HOLDS, "street"), unproven).steps[0].shown == 0
+    assert [after(only(WalkTrial.HOLDS, STREET.closure.id), it).steps[0].shown for it in (unproven, seen)] == [0, 1]
 
 
 def test_a_closure_that_the_house_no_longer_has_shows_nothing() -> None:
