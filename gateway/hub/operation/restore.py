@@ -205,7 +205,7 @@ async def _put_back(
             write_whole(file.folder / RESTORE_MARK, b"perron hub restore 1\n")
             databases.load_dump(staging / databases.DUMP_FILE, file.database)
             (staging / databases.DUMP_FILE).unlink()
-        database = f"sqlite+aiosqlite:///{staging / databases.SQLITE_FILE}" if is_sqlite else file.database
+        database = f"sqlite:///{staging / databases.SQLITE_FILE}" if is_sqlite else file.database
         store = await HubStore.open(database)
         try:
             again = await apply(store, entries, now)
