@@ -24,7 +24,8 @@ sys.meta_path.insert(0, Missing())
 for name in names:
     package = importlib.import_module(name)
     for found in pkgutil.walk_packages(getattr(package, "__path__", []), name + "."):
-        if not found.name.startswith("gateway.hub.sdk") or name == "gateway.hub.sdk":
+        is_migration = ".alembic." in found.name  # Alembic itself runs it
+        if not is_migration and (not found.name.startswith("gateway.hub.sdk") or name == "gateway.hub.sdk"):
             importlib.import_module(found.name)
 """
 JSON = "devices.strict_json"

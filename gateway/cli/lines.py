@@ -17,8 +17,11 @@ DEFAULT_HOME = Path("config/home.yaml")
 HOME_VARIABLE = "PERRON_HOME"
 
 COMMANDS_WITHOUT_HOME = frozenset({
-    "aliro-key", "demo", "guard", "hub", "hub-authority", "hub-claim", "hub-config", "hub-retailer", "hub-revoke",
-    "intercom", "matter", "new",
+    "aliro-key", "demo", "guard", "hub", "hub backup", "hub brand end", "hub brand free", "hub brand list",
+    "hub home list", "hub home revoke", "hub home show", "hub key add", "hub key list", "hub key revoke", "hub restore",
+    "hub retailer add", "hub retailer end", "hub retailer limit", "hub retailer list", "hub retailer resume",
+    "hub retailer show", "hub retailer suspend", "hub-authority", "hub-claim", "hub-config", "hub-retailer",
+    "hub-revoke", "intercom", "matter", "new",
     "retailer box", "retailer comment", "retailer connect", "retailer end", "retailer facts", "retailer keys",
     "retailer listen", "retailer sandbox", "retailer watch",
     "schema", "sentences", "setup", "verify",
@@ -27,7 +30,7 @@ COMMANDS_WITHOUT_HOME = frozenset({
 
 UNBREAKABLE = "\0"  # stands for a space that is no place to break a line
 _QUOTED_PATTERN = re.compile(r"`[^`]*`")
-_COMMAND_PATTERN = re.compile(r"`perron ((?:retailer )?[a-z][a-z-]*)([^`]*)`")
+_COMMAND_PATTERN = re.compile(r"`perron ((?:retailer |hub (?:(?:brand|home|key|retailer) )?)?[a-z][a-z-]*)([^`]*)`")
 
 
 _current_home: ContextVar[Path | None] = ContextVar("_current_home", default=None)

@@ -123,7 +123,9 @@ class ExpectedAddress(WireModel):
     """
 
     model_config = ConfigDict(
-        json_schema_extra=lambda schema: schema.update(anyOf=[{"required": ["postcode"]}, {"required": ["word"]}])
+        json_schema_extra=lambda schema: schema.update(
+            anyOf=[{"required": [one], "properties": {one: {"type": "string"}}} for one in ("postcode", "word")]
+        )
     )
 
     postcode: AddressText | None = None

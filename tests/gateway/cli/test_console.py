@@ -168,7 +168,7 @@ def logged_events() -> Iterator[tuple[str, str, frozenset[str]]]:
 
 
 RENDERED_OTHERWISE = frozenset(
-    {"decision", "readiness", "pages", "unclaimed", "asked_on_a_page", "told_owner", "ordered_from_afar"}
+    {"decision", "readiness", "pages", "unclaimed", "asked_on_a_page", "told_owner", "ordered_from_afar", "request"}
 )
 
 

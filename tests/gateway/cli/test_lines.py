@@ -37,7 +37,7 @@ def commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, bool
     """Every command of the program, and whether it takes a house file."""
     for name, one in getattr(group, "commands", {}).items():
         yield from commands(one, (*path, name))
-    if path and not hasattr(group, "commands"):
+    if path and (not hasattr(group, "commands") or group.invoke_without_command):
         yield " ".join(path), any("--home" in option.opts for option in group.params)
 
 

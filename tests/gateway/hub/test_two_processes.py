@@ -113,8 +113,8 @@ class Balancer:
 async def test_each_of_two_processes_is_replaced_while_requests_go_on_and_none_fails_or_is_lost(
     tmp_path: Path, server: PostgreSQL
 ) -> None:
-    server.database("two", like="perron")
-    database = server.url("two")
+    server.database("replaced", like="perron")
+    database = server.url("replaced")
     copied(database)
     async with homes_broker("home-1") as broker, contextlib.AsyncExitStack() as stack:
         line = broker_account(broker, tmp_path)
