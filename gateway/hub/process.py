@@ -41,6 +41,8 @@ from gateway.hub.consent.page import ConsentPage
 from gateway.hub.courier.routes import CourierRoutes
 from gateway.hub.database.migrations import seal_plain_secrets
 from gateway.hub.database.store import HubStore, lock_database
+from gateway.hub.database.tables import events as events_table
+from gateway.hub.database.tables import messages
 from gateway.hub.deliveries.connections import due_connections
 from gateway.hub.deliveries.orders import held_deliveries
 from gateway.hub.deliveries.retention import Retention
@@ -127,6 +129,8 @@ class HubProcess:
         self._presence = HomePresence(context, disconnect=self._disconnect_home)
         self._dispatcher = JobDispatcher(context, on_unsubscribed=self._presence.suspect)
         self._webhook_sender = WebhookSender(context, file.webhooks, lookup=self._lookup)
+        self.store.after_change(events_table, self._streams.poll_now)
+        self.store.after_change(messages, self._webhook_sender.wake_up)
         self.held_deliveries, self._connections = held_deliveries(context), due_connections(context)
         self._build_broker_connection(context)
         self._watch(metrics)

@@ -11,8 +11,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="one retailer reads another's deliveries",
         file="gateway/hub/api/rows.py",
-        old="mine = and_(table.c.retailer == caller.retailer, table.c.sandbox == caller.sandbox)",
-        new="mine = and_(table.c.sandbox == caller.sandbox)",
+        old="return and_(table.c.retailer == retailer, table.c.sandbox == sandbox)",
+        new="return and_(table.c.sandbox == sandbox)",
         tests=(f"{_API}test_roles.py",),
     ),
     Mutant(
@@ -83,8 +83,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a key of the sandbox reads real deliveries",
         file="gateway/hub/api/rows.py",
-        old="mine = and_(table.c.retailer == caller.retailer, table.c.sandbox == caller.sandbox)",
-        new="mine = and_(table.c.retailer == caller.retailer)",
+        old="return and_(table.c.retailer == retailer, table.c.sandbox == sandbox)",
+        new="return and_(table.c.retailer == retailer)",
         tests=(f"{_API}test_roles.py",),
     ),
     Mutant(

@@ -66,7 +66,7 @@ MUTANTS = (
     Mutant(
         name="another's endpoint is found",
         file="gateway/hub/api/rows.py",
-        old="select(table).where(owned_by(call.caller, table), table.c.id == id_)",
+        old="select(table).where(mine, table.c.id == id_)",
         new="select(table).where(table.c.id == id_)",
         tests=(API,),
     ),

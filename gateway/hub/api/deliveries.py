@@ -5,7 +5,7 @@ from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Row, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, bindparam, func, insert, or_, select, update
 
 from gateway.domain.delivery.address import HomeAddress, is_other_address
 from gateway.domain.delivery.carrier_names import carrier_id, same_carrier
@@ -29,6 +29,7 @@ from gateway.hub.api import rows
 from gateway.hub.api.brands import active_keys
 from gateway.hub.api.rows import PageParameters, decode_cursor, encode_cursor, find_owned, owned_by, read_page
 from gateway.hub.database import tables
+from gateway.hub.database.statements import row_of
 from gateway.hub.database.store import new_id
 from gateway.hub.database.tables import (
     brand_keys,
@@ -79,7 +80,13 @@ _LINKS = links_to(
 _REQUEST_CODES = frozenset({Code.NOT_CONNECTED, Code.SIGNATURE_REFUSED, Code.CONFLICT, Code.INVALID})
 _CODES_WITH_TERMS = _REQUEST_CODES | {Code.NOT_PERMITTED, Code.OTHER_ADDRESS}
 CODES_OF_CHANGE = _CODES_WITH_TERMS | {Code.TOO_LATE, Code.STALE_VERSION}
-_INSERT_DELIVERY = insert(deliveries).returning(*deliveries.c)
+_INSERT_DELIVERY = insert(deliveries)
+_SAME_NAME = (deliveries.c.brand == bindparam("brand"), deliveries.c.name == bindparam("name"))
+_OF_CONNECTION = deliveries.c.connection == bindparam("connection")
+_SELECT_SAME_NAME = select(deliveries.c.id).where(*_SAME_NAME, _OF_CONNECTION).limit(1)
+_SELECT_SAME_NAME_AT_HOME = (
+    select(deliveries.c.id).where(*_SAME_NAME, or_(_OF_CONNECTION, deliveries.c.home == bindparam("home"))).limit(1)
+)
 
 
 @DELIVERIES.add(
@@ -113,7 +120,8 @@ async def create(call: RequestContext, body: models.NewDelivery) -> Response[mod
         "sandbox": call.caller.sandbox, "held": held, "state": orders.initial_state(promise), "missing": 0, "seq": 0,
         "created": call.now, "changed": call.now, **orders.order_columns(promise),
     }  # fmt: skip
-    row = (await call.tx.execute(_INSERT_DELIVERY, columns)).one()
+    row = row_of(deliveries, columns)
+    await call.tx.execute_later(_INSERT_DELIVERY, columns)
     await orders.store_parcels(call.tx, row, promise)
     await _store_and_send(call, row, offer, token, events.EventType.DELIVERY_CREATED)
     courier = None if code is None else await made_courier_code(call, row, code)
@@ -548,12 +556,11 @@ async def _find_by_token(call: RequestContext, connection: Row[Any], token: byte
 
 
 async def _check_name_unused(call: RequestContext, connection: Row[Any], name: str, pointer: str) -> None:
-    here = deliveries.c.connection == connection.id
+    same, named = _SELECT_SAME_NAME, {"brand": connection.brand, "name": name, "connection": connection.id}
     # Earlier, the answer would reveal the home; then `held_deliveries` checks the name.
     if connection.home is not None and connection.state == "granted":
-        here |= deliveries.c.home == connection.home
-    same = (deliveries.c.brand == connection.brand, deliveries.c.name == name, here)
-    if await call.tx.scalar(select(deliveries.c.id).where(*same)) is not None:
+        same, named = _SELECT_SAME_NAME_AT_HOME, {**named, "home": connection.home}
+    if await call.tx.scalar(same, named) is not None:
         reason = "This home has a delivery of this name."
         raise ApiProblem.at(pointer, "name_taken", reason, code=Code.ALREADY_EXISTS, detail=reason)
 

@@ -3,7 +3,7 @@
 A client without a key learns nothing: the dispatcher checks host, rate limit and key before it reads a request. An
 operation that changes something runs in one transaction, which also stores Idempotency-Key and response. So a hub that
 is killed in the middle has done nothing, and no key is ever "still running" (409 in version 07 of
-draft-ietf-httpapi-idempotency-key-header; here the second request waits for the first one's transaction).
+draft-ietf-httpapi-idempotency-key-header). Of two such requests at once one fails, and gets the other's response.
 """
 
 import asyncio
@@ -32,8 +32,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway.hub.api.idempotency import IdempotentRequest, store_response, stored_response
 from gateway.hub.api.rate_limit import ApiRateLimits
 from gateway.hub.api.validation_errors import problem_of_request
+from gateway.hub.database.tables import jobs
 from gateway.hub.database.transaction import Transaction
-from gateway.hub.http.authentication import authenticate_browser, authenticate_caller, unenrolment_notice
+from gateway.hub.http.authentication import RememberedCallers, authenticate_browser, unenrolment_notice
 from gateway.hub.http.client_address import client_address, is_ip_address
 from gateway.hub.http.operation import (
     IDEMPOTENCY_HEADER,
@@ -133,7 +134,7 @@ class RequestGate:
         except ClientDisconnect:
             log.debug("client_left")
         except (DBAPIError, OSError) as error:
-            log.error("request_failed", operation=current_request().operation, why=str(error).splitlines()[0])
+            log.error("request_failed", operation=current_request().operation, why=(str(error) or type(error).__name__).splitlines()[0])
             away = isinstance(error, OSError)  # a full disk or a restarting database: nothing was done
             return _STORE_UNAVAILABLE if away else ApiProblem(Code.INTERNAL)
         return None
@@ -147,6 +148,10 @@ class ApiDispatcher:
     rate_limits: ApiRateLimits
     request_context: Callable[[Transaction, datetime, Requester, ApiOperation], RequestContext]
     behind_proxy: bool
+
+    @cached_property
+    def _callers(self) -> RememberedCallers:
+        return RememberedCallers(self.context.store)
 
     @cached_property
     def _host(self) -> str:
@@ -187,12 +192,13 @@ class ApiDispatcher:
         if operation.right is ApiAccess.NONE:
             return None
         authorization, is_for_browsers = request.headers.get("Authorization", ""), operation.right is ApiAccess.BROWSER
-        async with self.context.store.reading() as tx:
-            requester: Requester = (
-                await authenticate_browser(tx, authorization, self.context.url, self.context.now())
-                if is_for_browsers
-                else await authenticate_caller(tx, authorization, self.context.now())
-            )
+        if is_for_browsers:
+            async with self.context.store.reading() as tx:
+                requester: Requester = await authenticate_browser(
+                    tx, authorization, self.context.url, self.context.now()
+                )
+        else:
+            requester = await self._callers.find(authorization, self.context.now())
         self.rate_limits.remember_credentials(authorization, are_valid=requester is not None)
         if requester is None and not is_for_browsers:
             raise ApiProblem(Code.UNAUTHENTICATED, headers={"WWW-Authenticate": 'Bearer realm="perron"'})
@@ -255,9 +261,9 @@ class ApiDispatcher:
                     return stored
                 response = _http_response(operation, await run(tx))
                 if keyed is not None:
-                    await store_response(tx, keyed, response)
-            self.context.wake_ups.jobs()
-            self.context.wake_ups.messages()
+                    await store_response(tx, keyed, response, now)
+            if jobs.name in tx.changed:
+                self.context.wake_ups.jobs()
             return response
 
         concurrent_request = ApiProblem(Code.CONFLICT, "Another request did this at the same moment.")
@@ -266,6 +272,14 @@ class ApiDispatcher:
         except IntegrityError as error:  # a concurrent request won; with its key its response is stored
             if keyed is None:
                 raise concurrent_request from error
+        except ApiProblem:  # perhaps because the same request was done at this moment
+            if keyed is None:
+                raise
+            async with self.context.store.writing() as tx:
+                stored = await stored_response(tx, keyed, now)
+            if stored is None:
+                raise
+            return stored
         try:
             return await write()
         except IntegrityError as error:

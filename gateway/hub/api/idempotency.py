@@ -12,7 +12,7 @@ from hashlib import sha256
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from fastapi import Response
-from sqlalchemy import and_, bindparam, delete, insert, select, update
+from sqlalchemy import and_, bindparam, delete, insert, select, tuple_
 
 from gateway.domain.frozen import Frozen
 from gateway.hub.database.tables import idempotency
@@ -21,20 +21,21 @@ from gateway.hub.http.operation import ApiCaller, HouseholdBrowser
 from gateway.hub.http.problem import ApiProblem, Code
 
 RETENTION_PERIOD = timedelta(hours=24)
-_SWEEP_BATCH_ROWS = 20  # expired rows that each new one deletes
+_SWEEP_EACH, _SWEEP_BATCH_ROWS = 16, 64  # one of so many responses deletes so many expired ones
 _NONCE_BYTES = 12
 
 _THIS_KEY = and_(idempotency.c.retailer == bindparam("whose"), idempotency.c.key == bindparam("named"))
 _SELECT_RESPONSE = select(idempotency).where(_THIS_KEY)
 _DELETE_KEY = delete(idempotency).where(_THIS_KEY)
-_INSERT_KEY = insert(idempotency)
-_UPDATE_RESPONSE = update(idempotency).where(_THIS_KEY)
+_INSERT_RESPONSE = insert(idempotency)
+_KEYS = (idempotency.c.retailer, idempotency.c.key)
 _SELECT_EXPIRED = (
-    select(idempotency.c.retailer, idempotency.c.key)
+    select(*_KEYS)
     .where(idempotency.c.created < bindparam("before"))
     .limit(_SWEEP_BATCH_ROWS)
     .with_for_update(skip_locked=True)
 )
+_DELETE_EXPIRED = delete(idempotency).where(tuple_(*_KEYS).in_(_SELECT_EXPIRED))
 
 
 class IdempotentRequest(Frozen):
@@ -77,20 +78,16 @@ class IdempotentRequest(Frozen):
 
 
 async def stored_response(tx: Transaction, request: IdempotentRequest, now: datetime) -> Response | None:
-    """Return the stored response of this key, or None after reserving the key; a second request then waits for it.
+    """Return the stored response of this key, or None.
 
     A key that was used with another request is refused (`ApiProblem`).
     """
     this = {"whose": request.owner, "named": request.key}
     row = (await tx.execute(_SELECT_RESPONSE, this)).one_or_none()
-    if row is not None and row.created < now - RETENTION_PERIOD:
-        await tx.execute(_DELETE_KEY, this)
-        row = None
     if row is None:
-        for retailer, key in (await tx.execute(_SELECT_EXPIRED, {"before": now - RETENTION_PERIOD})).all():
-            await tx.execute(_DELETE_KEY, {"whose": retailer, "named": key})
-        taken = {"retailer": request.owner, "key": request.key, "fingerprint": request.fingerprint, "created": now}
-        await tx.execute(_INSERT_KEY, taken)
+        return None
+    if row.created < now - RETENTION_PERIOD:
+        await tx.execute(_DELETE_KEY, this)
         return None
     if row.fingerprint != request.fingerprint:
         raise ApiProblem(Code.IDEMPOTENCY_KEY_REUSED)
@@ -101,10 +98,16 @@ async def stored_response(tx: Transaction, request: IdempotentRequest, now: date
     return Response(body, status_code=row.status, headers={**row.headers, "Idempotent-Replayed": "true"})
 
 
-async def store_response(tx: Transaction, request: IdempotentRequest, response: Response) -> None:
-    """Store the response of a reserved key."""
+async def store_response(tx: Transaction, request: IdempotentRequest, response: Response, now: datetime) -> None:
+    """Store the response under its key. Of two requests at once one raises IntegrityError, and has done nothing.
+
+    Some responses delete old ones, so that there are not ever more of them.
+    """
     nonce, body = secrets.token_bytes(_NONCE_BYTES), bytes(response.body)
     sealed = nonce + request.cipher.encrypt(nonce, body, request.context)
     headers = {name: value for name, value in response.headers.items() if name != "content-length"}
-    this = {"whose": request.owner, "named": request.key}
-    await tx.execute(_UPDATE_RESPONSE, {**this, "status": response.status_code, "headers": headers, "body": sealed})
+    if secrets.randbelow(_SWEEP_EACH) == 0:
+        await tx.execute(_DELETE_EXPIRED, {"before": now - RETENTION_PERIOD})
+    values = {"retailer": request.owner, "key": request.key, "fingerprint": request.fingerprint, "created": now,
+              "status": response.status_code, "headers": headers, "body": sealed}  # fmt: skip
+    await tx.execute_later(_INSERT_RESPONSE, values)

@@ -6,10 +6,11 @@ The functions raise `ApiProblem` for a row that the caller does not have, and fo
 import json
 import re
 from collections.abc import Sequence
+from functools import cache
 from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
-from sqlalchemy import ColumnElement, Row, Select, Table, and_, false, func, or_, select
+from sqlalchemy import ColumnElement, Row, Select, Table, and_, bindparam, false, func, or_, select
 
 from gateway.domain.delivery.carrier_names import carrier_id
 from gateway.hub.database.tables import deliveries
@@ -34,24 +35,44 @@ def owned_by(caller: ApiCaller, table: Table) -> ColumnElement[bool]:
 
     Of a carrier's key only its deliveries are.
     """
-    mine = and_(table.c.retailer == caller.retailer, table.c.sandbox == caller.sandbox)
+    mine = _of_retailer(table, caller.retailer, caller.sandbox)
     if caller.carrier is None:
         return mine
     brought = deliveries.c.carrier_id == carrier_id(caller.carrier)
     return and_(mine, brought) if table is deliveries else false()
 
 
+def _of_retailer(table: Table, retailer: object, sandbox: object) -> ColumnElement[bool]:
+    return and_(table.c.retailer == retailer, table.c.sandbox == sandbox)
+
+
 async def find_owned(
     call: RequestContext, table: Table, id_: str, *, lock: bool = False, missing: ApiProblem | None = None
 ) -> Row[Any]:
     """Return the caller's row of this id. `lock`: no other transaction changes what belongs to it meanwhile."""
-    wanted = select(table).where(owned_by(call.caller, table), table.c.id == id_)
-    return await find_one(call, wanted.with_for_update(key_share=True) if lock else wanted, missing=missing)
+    if call.caller.carrier is None:
+        mine = {"id": id_, "retailer": call.caller.retailer, "sandbox": call.caller.sandbox}
+        return _found((await call.tx.execute(_select_owned(table, lock=lock), mine)).one_or_none(), missing)
+    return await find_one(call, _select(table, owned_by(call.caller, table), id_, lock=lock), missing=missing)
+
+
+@cache
+def _select_owned(table: Table, *, lock: bool) -> Select[Any]:
+    mine = _of_retailer(table, bindparam("retailer"), bindparam("sandbox"))
+    return _select(table, mine, bindparam("id"), lock=lock)
+
+
+def _select(table: Table, mine: ColumnElement[bool], id_: object, *, lock: bool) -> Select[Any]:
+    wanted = select(table).where(mine, table.c.id == id_)
+    return wanted.with_for_update(key_share=True) if lock else wanted
 
 
 async def find_one(call: RequestContext, query: Select[Any], *, missing: ApiProblem | None = None) -> Row[Any]:
     """Return the one row of a query, or raise `missing`, otherwise NOT_FOUND."""
-    row = (await call.tx.execute(query)).one_or_none()
+    return _found((await call.tx.execute(query)).one_or_none(), missing)
+
+
+def _found(row: Row[Any] | None, missing: ApiProblem | None) -> Row[Any]:
     if row is None:
         raise missing or ApiProblem(Code.NOT_FOUND)
     return row

@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import json
+import re
 from collections.abc import AsyncIterator, Iterator, Sequence
+from functools import cache, partial
 from typing import Any, Self, TypeAlias
 
 import asyncpg
@@ -17,6 +19,7 @@ from gateway.hub.database.transaction import Transaction, finish_despite_cancel
 CONNECT_TIMEOUT_S, STATEMENT_TIMEOUT_S, POOL_TIMEOUT_S = 5.0, 10.0, 5.0
 CLOSE_TIMEOUT_S = 1.0
 MAX_CONNECTIONS = 20
+MAX_COMBINED = 16  # changes in one statement
 _CACHED_STATEMENTS = 500  # of each connection
 
 PostgreSQLConnection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
@@ -33,17 +36,54 @@ _ERRORS: tuple[tuple[type[Exception], type[exc.DBAPIError]], ...] = (
     (asyncpg.InternalClientError, exc.InterfaceError),  # the server ended in the middle of something
     (OSError, exc.OperationalError),  # the line was lost, or there was no answer in time
 )
+_WITH = "WITH "
+_PARAMETER = re.compile(r"\$(\d+)", re.ASCII)
 _DRIVER_ERRORS = tuple(of_driver for of_driver, _ in _ERRORS)
 
 
 class PostgreSQLTransaction(Transaction):
-    """Statements on one connection, each of its own or of the transaction that has begun."""
+    """Statements on one connection. The transaction begins with the first one that changes or locks something.
 
-    def __init__(self, connection: PostgreSQLConnection) -> None:
+    Before that each statement has a snapshot of its own, as it has in a transaction (READ COMMITTED). A transaction
+    whose changes all waited until its end is one statement, without BEGIN and COMMIT.
+    """
+
+    combines_changes = True
+
+    def __init__(self, connection: PostgreSQLConnection, *, is_reading: bool) -> None:
         super().__init__(_COMPILER)
-        self._connection = connection
+        self._connection, self._is_reading = connection, is_reading
+        self._has_begun = False
+        self._waiting: list[BoundStatement] = []
+        self._last: BoundStatement | None = None  # waits, too, and begins with a WITH of its own
+
+    async def commit(self) -> None:
+        """Make the changes durable."""
+        if not self._has_begun:
+            await finish_despite_cancel(self._execute_waiting())
+            return
+        await self._execute_waiting()
+        with _sqlalchemy_errors("COMMIT"):
+            if await finish_despite_cancel(self._connection.execute("COMMIT")) != "COMMIT":
+                raise exc.InvalidRequestError("a statement failed, and its transaction went on")
+
+    async def rollback(self) -> None:
+        """Undo the changes; a lost connection has undone them."""
+        if self._has_begun:
+            with contextlib.suppress(*_DRIVER_ERRORS):
+                await finish_despite_cancel(self._connection.execute("ROLLBACK"))
+
+    async def execute_waiting(self) -> None:
+        """Execute now what waits (`execute_later`)."""
+        if self._waiting or self._last is not None:
+            await self._begin()
 
     async def _run(self, bound: BoundStatement) -> StatementResult[Any]:
+        if self._waiting or self._last is not None or not bound.is_plain_read:
+            await self._begin()
+        return await self._run_beside(bound)
+
+    async def _run_beside(self, bound: BoundStatement) -> StatementResult[Any]:
         with _sqlalchemy_errors(bound.sql):
             if not bound.returns_rows:
                 status = await self._connection.execute(bound.sql, *bound.values)
@@ -52,9 +92,59 @@ class PostgreSQLTransaction(Transaction):
         return bound.result(rows, len(rows), list(rows[0].keys()) if bound.metadata is None and rows else ())
 
     async def _run_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> StatementResult[Any]:
+        await self._begin()
         with _sqlalchemy_errors(sql):
             await self._connection.executemany(sql, rows)
         return StatementResult.empty(-1)
+
+    async def _run_later(self, bound: BoundStatement) -> None:
+        if self._is_reading:
+            await self._run_beside(bound)
+            return
+        has_with = bound.sql.startswith(_WITH)
+        if len(self._waiting) == MAX_COMBINED or (has_with and self._last is not None):
+            await self._begin()
+        if has_with:
+            self._last = bound
+        else:
+            self._waiting.append(bound)
+
+    async def _begin(self) -> None:
+        """Begin the transaction if it has not begun, and execute what waits."""
+        if self._is_reading:
+            return
+        if not self._has_begun:
+            self._has_begun = True  # a caller that is cancelled meanwhile rolls back
+            with _sqlalchemy_errors("BEGIN"):
+                await self._connection.execute("BEGIN")
+        await self._execute_waiting()
+
+    async def _execute_waiting(self) -> None:
+        waiting = self._waiting if self._last is None else [*self._waiting, self._last]
+        self._waiting, self._last = [], None
+        if waiting:
+            sql = _combined(tuple(bound.sql for bound in waiting))
+            with _sqlalchemy_errors(sql):
+                await self._connection.execute(sql, *(value for bound in waiting for value in bound.values))
+
+
+@cache
+def _combined(statements: tuple[str, ...]) -> str:
+    """Return one statement that does what several changes do; only the last may begin with a WITH of its own."""
+    numbered: list[str] = []
+    count = 0
+    for sql in statements:
+        numbered.append(_PARAMETER.sub(partial(_renumbered, count), sql))
+        count += max((int(number) for number in _PARAMETER.findall(sql)), default=0)
+    *others, last = numbered
+    parts = [f"change_{number} AS ({sql})" for number, sql in enumerate(others)]
+    if last.startswith(_WITH):
+        return f"{_WITH}{', '.join([*parts, last.removeprefix(_WITH)])}"
+    return f"{_WITH}{', '.join(parts)} {last}" if parts else last
+
+
+def _renumbered(before: int, found: re.Match[str]) -> str:
+    return f"${int(found[1]) + before}"
 
 
 class PostgreSQLDatabase:
@@ -82,23 +172,19 @@ class PostgreSQLDatabase:
     async def reading(self) -> AsyncIterator[Transaction]:
         """Yield a connection without a transaction, whose begin and end would be two more round trips."""
         async with self._connection() as connection:
-            yield PostgreSQLTransaction(connection)
+            yield PostgreSQLTransaction(connection, is_reading=True)
 
     @contextlib.asynccontextmanager
     async def writing(self) -> AsyncIterator[Transaction]:
         """Yield a transaction, which is committed at the end of the block and rolled back if the block raises."""
         async with self._connection() as connection:
-            with _sqlalchemy_errors("BEGIN"):
-                await connection.execute("BEGIN")
+            tx = PostgreSQLTransaction(connection, is_reading=False)
             try:
-                yield PostgreSQLTransaction(connection)
+                yield tx
+                await tx.commit()
             except BaseException:
-                with contextlib.suppress(*_DRIVER_ERRORS):  # a lost connection has rolled back
-                    await finish_despite_cancel(connection.execute("ROLLBACK"))
+                await tx.rollback()
                 raise
-            with _sqlalchemy_errors("COMMIT"):
-                if await finish_despite_cancel(connection.execute("COMMIT")) != "COMMIT":
-                    raise exc.InvalidRequestError("a statement failed, and its transaction went on")
 
     async def close(self) -> None:
         """Close each connection; those that are in use lose their transaction after a moment."""

@@ -22,6 +22,7 @@ async def savepoint(tx: Transaction, *undone_by: type[Exception]) -> AsyncIterat
     await tx.execute(_BEGIN)
     try:
         yield
+        await tx.execute_waiting()
     except undone_by:
         await tx.execute(_UNDO)
         await tx.execute(_KEEP)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar, cast
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import ColumnDefault, Executable
+from sqlalchemy import Column, ColumnDefault, Executable, Row, Select, Table, UpdateBase
 from sqlalchemy.engine import Dialect
 from sqlalchemy.engine.interfaces import CompiledCacheType
 from sqlalchemy.engine.result import IteratorResult, SimpleResultMetaData
@@ -23,6 +23,7 @@ MAX_COMPILED = 500  # statements
 
 Params = Mapping[str, Any]
 _NO_COLUMNS = SimpleResultMetaData(())
+_METADATA_OF_TABLES: dict[Table, SimpleResultMetaData] = {}
 R = TypeVar("R", bound=tuple[Any, ...])
 Processor = Callable[[Any], Any]
 
@@ -57,6 +58,8 @@ class BoundStatement(Frozen, kw_only=False):
     sql: str
     values: Sequence[Any]
     metadata: SimpleResultMetaData | None  # None: plain text, of which only the driver knows the columns
+    table: str | None  # that an INSERT, UPDATE or DELETE changes
+    is_plain_read: bool  # a SELECT without a lock
 
     @property
     def returns_rows(self) -> bool:
@@ -75,6 +78,10 @@ class _Plan:
         # What SQLAlchemy's own execution context reads of it too; public is only what serves one execution.
         self._compiled = compiled
         self.sql = compiled.string
+        statement = compiled.statement
+        table = statement.table if isinstance(statement, UpdateBase) else None
+        self.table = table.name if isinstance(table, Table) else None
+        self.is_plain_read = isinstance(statement, Select) and statement._for_update_arg is None  # noqa: SLF001 - see above
         self._positions: Sequence[str] = compiled.positiontup or ()
         self._processors = cast("Mapping[str, Processor]", compiled._bind_processors)  # noqa: SLF001 - see above
         self._is_expanded = bool(compiled.post_compile_params or compiled.literal_execute_params)
@@ -98,14 +105,16 @@ class _Plan:
         """Bind values; `extracted` are those that stand in the statement itself."""
         values = self._values(params, extracted)
         if not self._is_expanded:
-            return BoundStatement(self.sql, [self._processed(name, values[name]) for name in self._positions],
-                                  self.metadata)  # fmt: skip
+            return self._bound(self.sql, [self._processed(name, values[name]) for name in self._positions])
         expanded = self._compiled._process_parameters_for_postcompile(values)  # noqa: SLF001 - see `__init__`
         processors = {**self._processors, **expanded.processors}
         positions = expanded.positiontup or ()
         merged = {**values, **expanded.additional_parameters}
         ordered = [processors[name](merged[name]) if name in processors else merged[name] for name in positions]
-        return BoundStatement(expanded.statement, ordered, self.metadata)
+        return self._bound(expanded.statement, ordered)
+
+    def _bound(self, sql: str, values: Sequence[Any]) -> BoundStatement:
+        return BoundStatement(sql, values, self.metadata, self.table, self.is_plain_read)
 
     def template(self, keys: Sequence[str], extracted: Any) -> "_Template | None":  # noqa: ANN401 - SQLAlchemy's
         """Return what binds further values to the same statement, or None if its SQL depends on them."""
@@ -119,7 +128,7 @@ class _Plan:
                 parts.append((value.key, self._processors.get(name)))
             else:
                 parts.append((None, self._processed(name, value)))
-        return _Template(self.sql, tuple(parts), self.metadata)
+        return _Template(self, tuple(parts))
 
     def _values(self, params: Params, extracted: Any) -> dict[str, Any]:  # noqa: ANN401 - SQLAlchemy's
         values = self._compiled.construct_params(params, extracted_parameters=extracted, escape_names=False)
@@ -133,19 +142,18 @@ class _Plan:
 class _Template:
     """A statement object that is executed again and again. A part is a caller's key with its processor, or a value."""
 
-    __slots__ = ("metadata", "parts", "sql")
+    __slots__ = ("parts", "plan")
 
-    def __init__(
-        self, sql: str, parts: tuple[tuple[str | None, Any], ...], metadata: SimpleResultMetaData | None
-    ) -> None:
-        self.sql, self.parts, self.metadata = sql, parts, metadata
+    def __init__(self, plan: _Plan, parts: tuple[tuple[str | None, Any], ...]) -> None:
+        self.plan, self.parts = plan, parts
 
     def bind(self, params: Params) -> BoundStatement:
         """Bind a caller's values."""
         values = [
             rest if key is None else params[key] if rest is None else rest(params[key]) for key, rest in self.parts
         ]
-        return BoundStatement(self.sql, values, self.metadata)
+        plan = self.plan
+        return BoundStatement(plan.sql, values, plan.metadata, plan.table, plan.is_plain_read)
 
 
 class StatementCompiler:
@@ -171,14 +179,14 @@ class StatementCompiler:
             known[keys] = plan.template(keys, extracted)
         return plan.bind(params, extracted)
 
-    def bind_many(self, statement: Executable, rows: Sequence[Params]) -> tuple[str, list[Sequence[Any]]]:
+    def bind_many(self, statement: Executable, rows: Sequence[Params]) -> list[BoundStatement]:
         """Bind each of several rows of values, which have the same keys, to a statement."""
         keys = tuple(rows[0])
         plan, extracted = self._plan(statement, sorted(keys))
         template = plan.template(keys, extracted)
         if template is None:
             raise ValueError("a statement whose SQL depends on its values is executed once at a time")
-        return plan.sql, [template.bind(row).values for row in rows]
+        return [template.bind(row) for row in rows]
 
     def _plan(self, statement: Executable, keys: list[str]) -> tuple[_Plan, Any]:
         # With `for_executemany` an INSERT returns only what it is told to return
@@ -189,3 +197,14 @@ class StatementCompiler:
         if plan is None:
             plan = self._plans[compiled] = _Plan(cast("SQLCompiler", compiled), self._dialect)
         return plan, extracted
+
+
+def row_of(table: Table, values: Mapping[str, Any]) -> Row[Any]:
+    """Return the row that an INSERT of these values stores, so that it need not be read again."""
+    metadata = _METADATA_OF_TABLES.setdefault(table, SimpleResultMetaData(table.columns.keys()))
+    columns = tuple(values[column.name] if column.name in values else _default_of(column) for column in table.columns)
+    return Row(metadata, None, metadata._key_to_index, columns)  # noqa: SLF001 - as a result makes its rows
+
+
+def _default_of(column: Column[Any]) -> Any:  # noqa: ANN401 - of any type
+    return column.default.arg if isinstance(column.default, ColumnDefault) and column.default.is_scalar else None

@@ -18,7 +18,7 @@ import os
 import secrets
 import shutil
 from base64 import b32encode
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,6 +29,7 @@ from sqlalchemy import (
     Delete,
     Executable,
     Row,
+    Table,
     Update,
     exc,
     literal,
@@ -96,6 +97,7 @@ class HubStore:
         self._health_query: asyncio.Task[bool] | None = None
         self._has_schema_fault = False  # a statement found a table or column missing
         self._open_sessions: set[asyncio.Future[None]] = set()  # one for each connection in use
+        self._watchers: dict[str, list[Callable[[], None]]] = {}  # by table
         self.writers = 0  # transactions of `writing` that run or wait
         self.max_connections = math.inf if self.has_one_writer else MAX_CONNECTIONS
 
@@ -153,6 +155,13 @@ class HubStore:
         with self._counted_writer(), self._session():
             async with self._database.writing() as tx:
                 yield tx
+        for table in tx.changed & self._watchers.keys():
+            for watcher in self._watchers[table]:
+                watcher()
+
+    def after_change(self, table: Table, watcher: Callable[[], None]) -> None:
+        """Call `watcher` after each transaction of this process that changed a table."""
+        self._watchers.setdefault(table.name, []).append(watcher)
 
     @contextlib.contextmanager
     def _counted_writer(self) -> Iterator[None]:

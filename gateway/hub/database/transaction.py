@@ -23,8 +23,11 @@ class Transaction(ABC):
     result has no rows.
     """
 
+    combines_changes = False  # several changes are one statement: a WITH may contain some
+
     def __init__(self, compiler: StatementCompiler) -> None:
         self._compiler = compiler
+        self.changed: set[str] = set()  # names of tables
 
     @overload
     async def execute(self, statement: TypedReturnsRows[R], params: ManyParams = None) -> StatementResult[R]: ...
@@ -35,10 +38,35 @@ class Transaction(ABC):
     async def execute(self, statement: Executable, params: ManyParams = None) -> StatementResult[Any]:
         """Execute a statement."""
         if params is None or isinstance(params, Mapping):
-            return await self._run(self._compiler.bind(statement, params or {}))
-        return (
-            await self._run_many(*self._compiler.bind_many(statement, params)) if params else StatementResult.empty(0)
-        )
+            bound = self._compiler.bind(statement, params or {})
+            self._note(bound)
+            return await self._run(bound)
+        if not params:
+            return StatementResult.empty(0)
+        rows = self._compiler.bind_many(statement, params)
+        self._note(rows[0])
+        return await self._run_many(rows[0].sql, [row.values for row in rows])
+
+    async def execute_later(self, statement: Executable, params: Params) -> None:
+        """Execute a change at the latest at the end of the transaction, or before the next `execute`.
+
+        On PostgreSQL, where each statement is a round trip, what waits is executed as one statement. Its parts do not
+        see each other's changes, and its errors are raised when it is executed.
+        """
+        bound = self._compiler.bind(statement, params)
+        self._note(bound)
+        await self._run_later(bound)
+
+    async def execute_waiting(self) -> None:  # noqa: B027 - on SQLite nothing waits
+        """Execute now what waits (`execute_later`)."""
+
+    async def read_beside(self, statement: TypedReturnsRows[R], params: Params) -> StatementResult[R]:
+        """Execute a SELECT that does not depend on the changes that wait (`execute_later`)."""
+        return await self._run_beside(self._compiler.bind(statement, params))
+
+    def _note(self, bound: BoundStatement) -> None:
+        if bound.table is not None:
+            self.changed.add(bound.table)
 
     @overload
     async def scalar(self, statement: TypedReturnsRows[tuple[T]], params: Params | None = None) -> T | None: ...
@@ -63,6 +91,12 @@ class Transaction(ABC):
     @abstractmethod
     async def _run(self, bound: BoundStatement) -> StatementResult[Any]:
         """Give a statement to the driver. It raises as SQLAlchemy does (`sqlalchemy.exc.DBAPIError`)."""
+
+    async def _run_later(self, bound: BoundStatement) -> None:
+        await self._run(bound)
+
+    async def _run_beside(self, bound: BoundStatement) -> StatementResult[Any]:
+        return await self._run(bound)
 
     @abstractmethod
     async def _run_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> StatementResult[Any]:

@@ -21,7 +21,7 @@ async def enqueue(  # noqa: PLR0913 - a job's own columns
 ) -> str:  # fmt: skip
     """Store a job for a home, due at once, and return its id. Call `WakeUps.jobs` after the commit."""
     id_ = new_id("job")
-    await tx.execute(
+    await tx.execute_later(
         _INSERT_JOB,
         {
             "id": id_, "home": home, "kind": kind, "token": token, "sha256": sha256(token).hexdigest(),

@@ -127,7 +127,10 @@ async def store_parcels(
         await tx.execute(_DELETE_PARCELS, {"whose": row.id})
     if new:
         rows = [{"delivery": row.id, "parcel": code, "retailer": row.retailer} for code in sorted(new)]
-        await tx.execute(_INSERT_PARCELS, rows)
+        if len(rows) == 1:
+            await tx.execute_later(_INSERT_PARCELS, rows[0])
+        else:
+            await tx.execute(_INSERT_PARCELS, rows)
 
 
 def _codes_of(promise: Mapping[str, Any]) -> frozenset[str]:
@@ -187,7 +190,7 @@ async def store_version(
     """Store one version; without a token the hub signs it when it is sent."""
     values = {"delivery": delivery, "version": version, "promise": promise, "token": token, "created": hub.now,
             "sha256": None if token is None else token_digest(token)}  # fmt: skip
-    await hub.tx.execute(_INSERT_VERSION, values)
+    await hub.tx.execute_later(_INSERT_VERSION, values)
 
 
 async def send(

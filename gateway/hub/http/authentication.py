@@ -2,11 +2,12 @@
 
 import hmac
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 
 from sqlalchemy import bindparam, select
 
+from gateway.hub.database.store import HubStore
 from gateway.hub.database.tables import api_keys, browsers, homes, retailers
 from gateway.hub.database.transaction import Transaction
 from gateway.hub.http.operation import ApiAccess, ApiCaller, HouseholdBrowser, RetailerLimits
@@ -14,6 +15,9 @@ from gateway.hub.http.problem import ApiProblem, Code
 from gateway.protocol.browser_envelope import Jwk
 from gateway.protocol.browser_messages import BrowserTokenClaims
 from gateway.protocol.browser_token import read_unverified, verify_token
+
+REMEMBER_PERIOD = timedelta(seconds=1)  # after which a key that another process has revoked is refused
+MAX_REMEMBERED = 10_000  # API keys
 
 _BEARER = re.compile(r"[Bb]earer (key-[a-z2-7]{26})_([a-z2-7]{26})", re.ASCII)
 _SELECT_KEY = (
@@ -25,7 +29,7 @@ _SELECT_KEY = (
 
 def secret_digest(secret: str) -> bytes:
     """Return the stored digest of a secret; it has 128 random bits, so no slow hash is needed."""
-    return sha256(secret.encode()).digest()
+    return sha256(secret.encode(errors="replace")).digest()
 
 
 async def authenticate_caller(tx: Transaction, authorization: str, now: datetime) -> ApiCaller | None:
@@ -48,6 +52,35 @@ async def authenticate_caller(tx: Transaction, authorization: str, now: datetime
         retailer=row.retailer, key=row.id, right=ApiAccess(row.right), sandbox=row.sandbox, limits=limits,
         carrier=row.carrier,
     )  # fmt: skip
+
+
+class RememberedCallers:
+    """Remembers for a moment who a valid API key belongs to. A key that this process revokes is forgotten at once."""
+
+    def __init__(self, store: HubStore) -> None:
+        self._store = store
+        self._known: dict[bytes, tuple[ApiCaller, datetime]] = {}  # by digest, and since when
+        self._forgotten = 0  # times
+        store.after_change(api_keys, self._forget)
+
+    async def find(self, authorization: str, now: datetime) -> ApiCaller | None:
+        """Return the caller of a valid API key, or None; it raises what `authenticate_caller` raises."""
+        digest = secret_digest(authorization)
+        known = self._known.get(digest)
+        if known is not None and timedelta() <= now - known[1] < REMEMBER_PERIOD:
+            return known[0]
+        before = self._forgotten
+        async with self._store.reading() as tx:
+            caller = await authenticate_caller(tx, authorization, now)
+        if caller is not None and before == self._forgotten:
+            if len(self._known) >= MAX_REMEMBERED:
+                self._known.clear()
+            self._known[digest] = (caller, now)
+        return caller
+
+    def _forget(self) -> None:
+        self._forgotten += 1
+        self._known.clear()
 
 
 async def authenticate_browser(tx: Transaction, authorization: str, url: str, now: datetime) -> HouseholdBrowser | None:
