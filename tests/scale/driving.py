@@ -88,6 +88,7 @@ class LoadDriver:
             with contextlib.suppress(aiohttp.ClientError, TimeoutError):
                 headers = {"Authorization": f"Bearer {one.token}", "Idempotency-Key": name}
                 async with http.post(f"{url}/v1/deliveries", json=body, headers=headers) as answer:
+                    await answer.read()  # otherwise the client closes the connection
                     if answer.status == 201:
                         self.made[name] = AnnouncedDelivery(one.home, asked, time.monotonic())
                         return

@@ -134,7 +134,8 @@ class RequestGate:
         except ClientDisconnect:
             log.debug("client_left")
         except (DBAPIError, OSError) as error:
-            log.error("request_failed", operation=current_request().operation, why=(str(error) or type(error).__name__).splitlines()[0])
+            why = (str(error) or type(error).__name__).splitlines()[0]
+            log.error("request_failed", operation=current_request().operation, why=why)
             away = isinstance(error, OSError)  # a full disk or a restarting database: nothing was done
             return _STORE_UNAVAILABLE if away else ApiProblem(Code.INTERNAL)
         return None

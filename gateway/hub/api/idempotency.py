@@ -21,7 +21,8 @@ from gateway.hub.http.operation import ApiCaller, HouseholdBrowser
 from gateway.hub.http.problem import ApiProblem, Code
 
 RETENTION_PERIOD = timedelta(hours=24)
-_SWEEP_EACH, _SWEEP_BATCH_ROWS = 16, 64  # one of so many responses deletes so many expired ones
+SWEEP_EACH = 16  # one of so many responses deletes expired ones
+_SWEEP_BATCH_ROWS = 64  # expired responses that it deletes
 _NONCE_BYTES = 12
 
 _THIS_KEY = and_(idempotency.c.retailer == bindparam("whose"), idempotency.c.key == bindparam("named"))
@@ -106,7 +107,7 @@ async def store_response(tx: Transaction, request: IdempotentRequest, response: 
     nonce, body = secrets.token_bytes(_NONCE_BYTES), bytes(response.body)
     sealed = nonce + request.cipher.encrypt(nonce, body, request.context)
     headers = {name: value for name, value in response.headers.items() if name != "content-length"}
-    if secrets.randbelow(_SWEEP_EACH) == 0:
+    if secrets.randbelow(SWEEP_EACH) == 0:
         await tx.execute(_DELETE_EXPIRED, {"before": now - RETENTION_PERIOD})
     values = {"retailer": request.owner, "key": request.key, "fingerprint": request.fingerprint, "created": now,
               "status": response.status_code, "headers": headers, "body": sealed}  # fmt: skip

@@ -14,6 +14,7 @@ from sqlalchemy import select, update
 from structlog.testing import capture_logs
 
 from gateway.domain.delivery.promise import State
+from gateway.hub.api import idempotency as answers
 from gateway.hub.api.rate_limit import ApiRateLimits
 from gateway.hub.api.rows import encode_cursor
 from gateway.hub.config import HubFile, Limits
@@ -350,7 +351,8 @@ async def _made(hub: RunningHub, path: str, body: object, headers: dict[str, str
         return await answer.json()
 
 
-async def test_answers_that_had_their_day_are_forgotten(tmp_path: Path) -> None:
+async def test_answers_that_had_their_day_are_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answers, "SWEEP_EACH", 1)  # else one answer of sixteen
     wall = ManualWallClock()
     async with run_hub(hub_file(tmp_path), wall=wall) as hub:
         who = await hub.retailer()
