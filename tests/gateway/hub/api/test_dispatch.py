@@ -112,7 +112,7 @@ async def test_an_idempotency_key_outlives_the_hub(tmp_path: Path) -> None:
 async def test_what_an_idempotency_key_was_answered_is_forgotten_after_a_day(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(remembered, "_SWEEP_EACH", 1)  # otherwise one response of some deletes old ones
+    monkeypatch.setattr(remembered, "SWEEP_EACH", 1)  # otherwise one response of some deletes old ones
     wall = ManualWallClock()
     async with run_hub(hub_file(tmp_path), wall=wall) as hub:
         retailer = await hub.retailer()
