@@ -128,9 +128,9 @@ def test_every_page_that_a_source_names_is_there() -> None:
             assert {page for page in named - foreign if not (ROOT / page).exists()} == set(), file
 
 
-def test_every_decision_stands_in_the_list_of_decisions_under_a_number_of_its_own() -> None:
+def test_the_decisions_are_numbered_without_gaps_and_stand_in_their_list() -> None:
     records = sorted(page.name for page in (DOCS / "decisions").glob("0*.md"))
-    assert len({name[:4] for name in records}) == len(records)
+    assert [int(name[:4]) for name in records] == list(range(1, len(records) + 1))
     listed = re.findall(r"\((0[\w-]+\.md)\)", (DOCS / "decisions" / "index.md").read_text(encoding="utf-8"))
     assert sorted(listed) == records
 
