@@ -69,12 +69,6 @@ def parse_local_time(text: str, zone: ZoneInfo, *, end: bool) -> datetime | Paus
     return utc if utc.astimezone(zone).replace(tzinfo=None) == naive else PauseRefusal.NO_SUCH_TIME
 
 
-def is_ambiguous(instant: datetime, zone: ZoneInfo) -> bool:
-    """Return whether the house's clocks show this time twice."""
-    local = instant.astimezone(zone)
-    return local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
-
-
 def pause_refusal(new: PlannedPause, planned: Iterable[PlannedPause], now: Now) -> PauseRefusal | None:
     """Return why the new pause cannot be added to the `planned` ones, or None."""
     known = tuple(planned)

@@ -7,7 +7,6 @@ Instants may have any time zone and are shown in that of the house.
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from gateway.domain.pause import is_ambiguous
 from gateway.system.i18n import Text, _, pgettext
 
 WEEKDAYS: tuple[Text, ...] = (_("Mon"), _("Tue"), _("Wed"), _("Thu"), _("Fri"), _("Sat"), _("Sun"))
@@ -37,6 +36,12 @@ def day_text(day: date, *, today: date | None = None) -> Text:
 def last_day(end: datetime, zone: ZoneInfo) -> date:
     """Return the last day of a period; `end` is the first instant after the period."""
     return (end - timedelta(microseconds=1)).astimezone(zone).date()
+
+
+def is_ambiguous(instant: datetime, zone: ZoneInfo) -> bool:
+    """Return whether the house's clocks show this time twice."""
+    local = instant.astimezone(zone)
+    return local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
 
 
 def time_text(at: datetime, zone: ZoneInfo) -> str:

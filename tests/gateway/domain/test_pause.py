@@ -12,7 +12,6 @@ from gateway.domain.pause import (
     MAX_OPEN_PAUSES,
     PauseRefusal,
     PlannedPause,
-    is_ambiguous,
     parse_local_time,
     pause_refusal,
 )
@@ -62,12 +61,6 @@ def test_a_time_is_the_house_s_own_also_when_the_clocks_are_changed(
     text: str, end: bool, instant: datetime | PauseRefusal
 ) -> None:
     assert parse_local_time(text, PARIS, end=end) == instant
-
-
-def test_only_the_hour_that_comes_twice_is_ambiguous() -> None:
-    hours = [utc("2026-10-24T22:30") + hour * HOUR for hour in range(6)]
-    assert [is_ambiguous(hour, PARIS) for hour in hours] == [False, False, True, True, False, False]
-    assert not is_ambiguous(utc("2026-03-29T01:30"), PARIS)
 
 
 @settings(deadline=None)  # no test asserts speed

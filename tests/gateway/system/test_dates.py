@@ -1,11 +1,11 @@
 """How days, times and windows are written for people."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from gateway.system.dates import day_text, hours_text, last_day, moment_text, time_text, window_text
+from gateway.system.dates import day_text, hours_text, is_ambiguous, last_day, moment_text, time_text, window_text
 
 PARIS = ZoneInfo("Europe/Paris")
 TODAY = date(2026, 6, 9)
@@ -60,3 +60,9 @@ def test_the_hours_of_a_day_are_no_duration() -> None:
 def test_a_period_that_ends_at_midnight_has_the_day_before_as_its_last() -> None:
     assert last_day(datetime(2026, 12, 24, 23, tzinfo=UTC), PARIS) == date(2026, 12, 24)
     assert last_day(datetime(2026, 12, 24, 23, 1, tzinfo=UTC), PARIS) == date(2026, 12, 25)
+
+
+def test_only_the_hour_that_comes_twice_is_ambiguous() -> None:
+    hours = [datetime(2026, 10, 24, 22, 30, tzinfo=UTC) + timedelta(hours=hour) for hour in range(6)]
+    assert [is_ambiguous(hour, PARIS) for hour in hours] == [False, False, True, True, False, False]
+    assert not is_ambiguous(datetime(2026, 3, 29, 1, 30, tzinfo=UTC), PARIS)
