@@ -8,6 +8,7 @@ language would lose the code.
 
 from base64 import b64encode
 from collections.abc import Mapping
+from datetime import datetime
 from functools import cache
 from hashlib import sha256
 from http import HTTPStatus
@@ -39,8 +40,9 @@ from gateway.hub.http.authentication import secret_digest
 from gateway.hub.http.client_address import NETWORK_LIMIT_FACTOR, wider_network
 from gateway.hub.worker import WorkerContext
 from gateway.protocol.keys import shown_ending
+from gateway.system.dates import window_text
 from gateway.system.html_templates import html_environment
-from gateway.system.i18n import SOURCE, Language, accepted, languages_of, template_functions
+from gateway.system.i18n import SOURCE, Language, _, accepted, languages_of, template_functions
 from gateway.system.text import isolate_direction
 
 MAX_VIEWS_PER_MINUTE = 120  # of one address
@@ -123,7 +125,7 @@ class CourierPage:
         drawn = Markup(qr_svg(pasted)) if is_right and pasted is not None else None  # noqa: S704 - segno's own
         slip = pasted is not None and not is_right
         status = HTTPStatus.UNPROCESSABLE_ENTITY if slip else HTTPStatus.OK
-        return _render(accept, status, problem=None, drawn=drawn, slip=slip, **_facts(row))
+        return _render(accept, status, problem=None, drawn=drawn, slip=slip, **_facts(row, self._context.now()))
 
     async def _find(self, secret: str) -> Row[Any] | None:
         brand = and_(brands.c.id == deliveries.c.brand, brands.c.sandbox == deliveries.c.sandbox)
@@ -141,18 +143,16 @@ class CourierPage:
             return (await tx.execute(query)).one_or_none()
 
 
-def _facts(row: Row[Any]) -> dict[str, Any]:
+def _facts(row: Row[Any], now: datetime) -> dict[str, Any]:
     """Return what a courier must know; entrance and place have the names of the retailer's order."""
     promise, zone = row.promise, zone_of(row.report or {})
     at = zone or ZoneInfo("UTC")
-    start, end = row.window_start.astimezone(at), row.window_end.astimezone(at)
-    same_day = start.date() == end.date()
-    until = f"{end:%H:%M}" if same_day else f"{end:%d.%m. %H:%M}"
+    window = window_text(row.window_start, row.window_end, at, today=now.astimezone(at).date())
     only_collects = bool(promise.get("collect")) and not promise["parcels"]
     return {
         "brand": isolate_direction(row.brand_name), "carrier": isolate_direction(promise["carrier"]),
         "entrance": row.moved_to or promise["entrance"], "place": promise["place"],
-        "window": f"{start:%d.%m.%Y %H:%M} - {until}" + ("" if zone else " UTC"),
+        "window": window if zone else _("{moment} UTC", moment=window),
         "parcels": tuple(map(shown_ending, promise["parcels"])),
         "collect": tuple(map(shown_ending, promise.get("collect") or ())),
         "steps": STEPS_TO_COLLECT if only_collects else STEPS, "sandbox": row.sandbox,

@@ -1,10 +1,13 @@
 import io
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import zxingcpp
 from PIL import Image
 from playwright.async_api import Page, expect
 
+from gateway.system.dates import window_text
 from tests.announcing import connected_home
 from tests.browser import IN_SHARED_BROWSER, accessibility_problems, visitor
 from tests.hubs import hub_file, run_hub
@@ -30,6 +33,14 @@ async def test_the_courier_s_phone_shows_the_code_that_the_door_reads_and_no_req
         await page.goto(courier["link"])
         await expect(page.locator("canvas")).to_be_visible()
         await expect(page.get_by_role("heading", level=1).first).to_have_text("Votre livraison")
+        for language, place in (("fr", 0), ("en", 1)):
+            window = window_text(
+                datetime.fromisoformat(made["window"]["start"]), datetime.fromisoformat(made["window"]["end"]),
+                ZoneInfo("UTC"), today=hub.hub.now().date(),
+            )  # fmt: skip
+            when = page.locator(f'section[lang="{language}"] dd').first
+            await expect(when).to_have_text(f"{window.to(language)} UTC")  # no box has told its zone
+            assert await page.locator("section").nth(place).get_attribute("lang") == language
         assert await scanned(page) == [courier["text"]]
         assert await accessibility_problems(page) == []
         assert [one for one in requested if code in one.replace("#" + code, "")] == [], "nothing sends the code"
