@@ -125,9 +125,8 @@ class HubStore:
                 await migrate(url)
                 database = await PostgreSQLDatabase.open(parsed)
         except (exc.DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, SchemaUnusable) as error:
-            reason = (isinstance(error, OSError) and error.strerror) or str(error).splitlines()[0]
             name = parsed.render_as_string(hide_password=True)
-            raise StoreUnusable(f"The database {name} cannot be used: {reason}.") from error
+            raise StoreUnusable(f"The database {name} cannot be used: {_why_unusable(error)}.") from error
         return cls(database, parsed)
 
     async def close(self) -> None:
@@ -272,6 +271,12 @@ def is_schema_fault(error: exc.DBAPIError) -> bool:
     if getattr(error.orig, "sqlstate", None) in _MISSING_OBJECT_CODES:
         return True
     return getattr(error.orig, "sqlite_errorcode", None) == _SQLITE_ERROR_CODE
+
+
+def _why_unusable(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return "it does not answer" if isinstance(error, TimeoutError) else _error_text(error)  # asyncpg's has no text
 
 
 def _error_text(error: Exception) -> str:

@@ -1,4 +1,5 @@
 import asyncio
+import socket
 import sqlite3
 import sys
 import threading
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, insert, select
 
-from gateway.hub.database import sqlite
+from gateway.hub.database import migrations, sqlite
 from gateway.hub.database.store import HubStore, StoreUnusable, new_id
 from gateway.hub.database.tables import retailers
 from tests.waiting import wait_until
@@ -104,6 +105,14 @@ async def test_fifty_who_write_at_once_all_write(tmp_path: Path) -> None:
 async def test_a_url_that_is_none_is_refused_in_words(wrong: str) -> None:
     with pytest.raises(StoreUnusable):
         await HubStore.open(wrong)
+
+
+async def test_a_postgresql_that_does_not_answer_is_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(migrations, "_CONNECT_TIMEOUT_S", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        with pytest.raises(StoreUnusable, match="cannot be used: it does not answer"):
+            await HubStore.open(f"postgresql+asyncpg://perron@127.0.0.1:{port}/perron?ssl=disable")
 
 
 async def test_a_file_that_is_no_database_is_refused_in_words_and_left_as_it_is(tmp_path: Path) -> None:
