@@ -1,9 +1,9 @@
 """SQLite for the hub: statements run in the event loop's own thread, and only a commit runs in another.
 
-A statement of the hub takes microseconds, and its way to another thread and back a hundred. What waits for the disk or
-for another process (one that writes, say) does so in a thread.
+A statement of the hub takes microseconds, and a switch to another thread and back takes a hundred. A statement that
+waits for the disk or for another process, such as one that writes, runs in a thread.
 
-There is one writer. Transactions that end while others wait for their turn are committed together, each with a
+There is one writer. Transactions that end while others wait for the writer are committed together, each with a
 savepoint of its own: so one sync of the disk serves several, and a transaction that fails undoes its own changes only.
 """
 
@@ -69,7 +69,7 @@ class SQLiteDatabase:
         self._file = file
         self._idle_readers: list[sqlite3.Connection] = []
         self._writer: sqlite3.Connection | None = None
-        self._turn = asyncio.Lock()  # of the one writer
+        self._turn = asyncio.Lock()  # the transaction that holds it uses the one writer
         self._group: asyncio.Future[None] | None = None  # the commit of the transactions that ended since the last one
         self._changes_before = 0  # of the group, as the connection counts rows
         self._commits: set[asyncio.Task[None]] = set()
@@ -106,7 +106,7 @@ class SQLiteDatabase:
                     raise
                 group = self._join_group(connection)
         finally:
-            if group is not None:  # also where it failed: it may have read what is only about to be committed
+            if group is not None:  # also if the block raised: it may have read what is not committed yet
                 with _sqlalchemy_errors("COMMIT"):
                     await finish_despite_cancel(group)
 
@@ -120,7 +120,7 @@ class SQLiteDatabase:
         self._idle_readers.clear()
         if not self._turn.locked():
             async with self._turn:
-                await asyncio.to_thread(self._close_writer)  # the last one brings the log into the file
+                await asyncio.to_thread(self._close_writer)  # the last connection writes the log into the file
         self._thread.shutdown(wait=False)
 
     def _close_writer(self) -> None:
@@ -135,7 +135,7 @@ class SQLiteDatabase:
         try:
             for setting in settings:
                 connection.execute(f"PRAGMA {setting}")
-        except BaseException:
+        except sqlite3.Error:
             connection.close()
             raise
         return connection
@@ -165,7 +165,7 @@ class SQLiteDatabase:
                 raise
 
     def _undo(self, connection: sqlite3.Connection) -> "asyncio.Future[None] | None":
-        """Undo the changes of the transaction whose turn it is; return the commit of those before it."""
+        """Undo the changes of the transaction that holds the writer; return the commit of those before it."""
         group = self._group
         if not connection.in_transaction:  # SQLite has rolled all of them back by itself
             self._end_group(sqlite3.OperationalError("another transaction of the same commit failed"))
@@ -179,9 +179,9 @@ class SQLiteDatabase:
         return group
 
     def _join_group(self, connection: sqlite3.Connection) -> "asyncio.Future[None]":
-        """End the transaction whose turn it is, and return the commit that makes it durable.
+        """End the transaction that holds the writer, and return the commit that makes it durable.
 
-        Who waits for the turn by now takes part in it, because the lock is fair.
+        The transactions that wait for the writer by now are part of that commit, because the lock is fair.
         """
         with _sqlalchemy_errors("RELEASE"):
             connection.execute("RELEASE one")
@@ -192,13 +192,15 @@ class SQLiteDatabase:
             commit.add_done_callback(self._commits.discard)
         return self._group
 
-    def _end_group(self, error: BaseException | None) -> None:
+    def _end_group(self, error: sqlite3.Error | None) -> None:
         group, self._group = self._group, None
-        if group is not None and error is None:
+        if group is None:
+            return
+        if error is None:
             group.set_result(None)
-        elif group is not None and error is not None:
+        else:
             group.set_exception(error)
-            group.exception()  # retrieved: perhaps nobody waits for it any more
+            group.exception()  # retrieved, so that asyncio does not log it if no transaction waits for it any more
 
     async def _commit(self, connection: sqlite3.Connection, group: "asyncio.Future[None]") -> None:
         async with self._turn:
