@@ -66,7 +66,7 @@ PLACE_ANSWER_S = 15.0  # seconds for its answer, also by the maker's cloud
 
 AWAITED_EVENTS = (e.PreflightDue, e.OwnerAcknowledged)  # the store changes more by them than the entrance's state
 MAX_UNSTORED_STEPS = 8  # decisions without commands that wait for the disk: with more of them the next event waits
-# What became of a visit. While the disk takes nothing no other visit begins, so these commands are few.
+# What became of a visit. While the disk accepts no writes no other visit begins, so these commands are few.
 _RESULTS = (c.ConsumeOpening, c.ReleaseOpening, c.ReportParcelResult, c.ReportDoorResult, c.SealProof)
 
 
@@ -124,7 +124,7 @@ class EntranceActor:
         self._relearnt_mono = -math.inf
         self._pending_stops = 0
         self._unstored: deque[asyncio.Future[CommitOutcome]] = deque()  # decisions that are being stored
-        self._unstored_results: list[c.Command] = []  # of decisions that the disk did not take
+        self._unstored_results: list[c.Command] = []  # of decisions that could not be stored
         self._bug: BaseException | None = None
         self._reconnects = ReconnectTracker()
         self.on_commands: list[Callable[[tuple[c.Command, ...]], object]] = []  # gets those of each decision, performed
@@ -463,7 +463,7 @@ class EntranceActor:
                     self.publish_change()
                 await asyncio.sleep(0)
                 return
-            if isinstance(event, e.DiskChanged):  # the first decision after one that the disk did not take
+            if isinstance(event, e.DiskChanged):  # the first decision after one that could not be stored
                 commands = (*self._unstored_results, *commands)
             limited = self._log_limits.counts(event, self.state, new, commands)
             step = StoredDecision(entrance=new.id, event=event, state=new, commands=commands, now=now)
@@ -570,7 +570,7 @@ class EntranceActor:
     def _continue_without_store(self, step: StoredDecision, failure: StoreFailed) -> None:
         """Continue after a failed commit: drop the decision, or apply it in memory without raising access.
 
-        What became of a visit is stored and told with the first decision that the disk takes.
+        The results of a visit are stored and published with the first decision that the disk accepts again.
         """
         performed = commands_without_store(step.event, step.commands)
         self._note_unstored(step, failure, dropped=performed is None)

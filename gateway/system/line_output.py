@@ -1,8 +1,8 @@
-"""Writes log lines to stdout, all lines of 30 ms together. It neither waits for who reads them nor fails with him.
+"""Writes log lines to stdout, all lines of 30 ms together. It does not wait for the program that reads them.
 
-A pipe whose reader has stopped would hold whoever writes to it, and one whose reader has ended, or a file on a full
-disk, raises an error. A log must not stop the program that writes it, so lines wait here (`MAX_WAITING_LINES`) or are
-lost, and stderr says how many.
+A pipe blocks its writer while the reader has stopped. A pipe whose reader has ended, and a file on a full disk, raise
+an error. A log must not stop the program that writes it, so lines wait here (`MAX_WAITING_LINES`) or are lost, and a
+line on stderr has their number.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from typing import TextIO
 LINE_DELAY_S = 0.03  # seconds that a line below `warning` may wait
 MAX_WAITING_LINES = 10_000  # for a reader that does not read; of more, the oldest are lost
 END_PATIENCE_S = 1.0  # for such a reader at the end of the process
-_WRITE_BYTES = select.PIPE_BUF  # a pipe, socket or terminal that is ready takes so many without waiting
+_WRITE_BYTES = select.PIPE_BUF  # a write of so many bytes to a ready pipe, socket or terminal does not block
 
 
 class LineOutput:
@@ -116,7 +116,7 @@ def _descriptor(stdout: TextIO) -> int | None:
 def _is_ready(descriptor: int, patience_s: float) -> bool:
     poll = select.poll()
     poll.register(descriptor, select.POLLOUT)
-    return bool(poll.poll(patience_s * 1000))  # also if nobody reads any more: then the write says so
+    return bool(poll.poll(patience_s * 1000))  # also true without a reader: then the write raises an error
 
 
 def _tell(sentence: str) -> None:

@@ -113,19 +113,19 @@ class RequestGate:
         problem: ApiProblem | None = ApiProblem(Code.INTERNAL)
         with self._dispatcher.context.containment.piece("api", request.method):
             problem = await self._serve(request, send_on)
-        if problem is not None and record.status is None:  # else the server hangs up: the response is incomplete
+        if problem is not None and record.status is None:  # else the server closes the connection in mid-response
             response = self._dispatcher.problem_response(request, problem)
             await response(request.scope, request.receive, send_on)
 
     async def _serve(self, request: Request, send: Send) -> ApiProblem | None:
         """Have the app serve it, or return why not."""
         scope = request.scope
-        # Whoever may GET may ask for the head alone, which the server then sends alone.
+        # A HEAD is served as a GET, of whose response the server sends the head alone.
         as_get = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
         try:
             try:
                 await self._dispatcher.admit(request)
-            except ApiProblem:  # so it comes to no route
+            except ApiProblem:  # no route will record the operation's name
                 current_request().operation = _record_name(as_get)
                 raise
             await self._app(as_get, request.receive, send)
@@ -136,8 +136,8 @@ class RequestGate:
         except (DBAPIError, OSError) as error:
             why = (str(error) or type(error).__name__).splitlines()[0]
             log.error("request_failed", operation=current_request().operation, why=why)
-            away = isinstance(error, OSError)  # a full disk or a restarting database: nothing was done
-            return _STORE_UNAVAILABLE if away else ApiProblem(Code.INTERNAL)
+            is_unavailable = isinstance(error, OSError)  # a full disk or a restarting database: nothing was done
+            return _STORE_UNAVAILABLE if is_unavailable else ApiProblem(Code.INTERNAL)
         return None
 
 
@@ -287,7 +287,7 @@ class ApiDispatcher:
             raise concurrent_request from error
 
     def problem_response(self, request: Request, problem: ApiProblem) -> HttpResponse:
-        """Return the response that tells a problem."""
+        """Return the response that reports a problem."""
         record = current_request()
         record.code = problem.code
         document = problem.document(self.context.url, request.scope["path"], record.id)

@@ -3,8 +3,8 @@
 Responses carry the headers of draft-ietf-httpapi-ratelimit-headers-11. Each process counts for itself, so each hub of a
 cluster has its own limits.
 
-Each item of a batch counts. A batch is admitted as a whole while the retailer is within its limit, and its items are
-paid for afterwards: after 100 items at 20 a second the next request is admitted five seconds later.
+Each item of a batch counts. The hub admits a batch as a whole while the retailer is within its limit, and counts its
+items afterwards: after 100 items at 20 a second it admits the next request five seconds later.
 """
 
 import math

@@ -33,7 +33,7 @@ class PageParameters(ApiParameters):
 def owned_by(caller: ApiCaller, table: Table) -> ColumnElement[bool]:
     """Return the condition that a row belongs to the caller's retailer, and to the sandbox if the caller does.
 
-    Of a carrier's key only its deliveries are.
+    A carrier's key owns nothing but the deliveries of its carrier.
     """
     mine = _of_retailer(table, caller.retailer, caller.sandbox)
     if caller.carrier is None:

@@ -80,7 +80,7 @@ class SseStreams:
             self._open_streams += Counter()  # removes zero counts
 
     async def _read_events(self, caller: ApiCaller, after: int, types: frozenset[str]) -> list[Event] | None:
-        """Return the next events, or None if the stream ends: its key no longer counts, or the store is away."""
+        """Return the next events, or None if the stream ends: its key is not valid any more, or the store fails."""
         alive = or_(api_keys.c.expires.is_(None), api_keys.c.expires > self._now())
         valid = (
             select(api_keys.c.id).join(retailers, retailers.c.id == api_keys.c.retailer)

@@ -1,7 +1,7 @@
 """Serves the page that a retailer's carrier gives to its courier: what one must know, and the courier's code.
 
 The code stands in the fragment of the link, which no browser sends: the page's script draws it there. A browser without
-scripts shows all the rest; the courier pastes the link into a field, which sends the code in the body of a request, and
+scripts shows all the rest; the courier pastes the link into a form, which sends the code in the body of a request, and
 the hub draws it. The hub stores and logs neither. The page is in all languages at once, because a link to another
 language would lose the code.
 """
@@ -160,7 +160,7 @@ def _facts(row: Row[Any], now: datetime) -> dict[str, Any]:
 
 
 def _pasted_code(body: bytes) -> str:
-    """Return the text of the code in the page's form: a courier pastes the whole link, or what stands behind its #."""
+    """Return the text of the code in the page's form: a courier pastes the whole link, or the part behind its #."""
     try:
         form = parse_qs(body.decode("ascii", "replace"), max_num_fields=8)
     except ValueError:  # more fields than the page has

@@ -1,6 +1,6 @@
 """The hub's store: SQLite on one machine, PostgreSQL at scale, by the same statements.
 
-Every change is one transaction of `writing`. SQLite has one writer, whose turn is taken one after the other
+Every change is one transaction of `writing`. SQLite has one writer, which transactions use one after the other
 (`sqlite.py`). There is only one hub on SQLite, so leases of several hubs (`FOR UPDATE SKIP LOCKED`) need no lock there.
 
 A row that stands for a queue (a retailer's, a home's) is locked with `key_share=True`: `FOR NO KEY UPDATE`. A plain

@@ -50,8 +50,8 @@ class Transaction(ABC):
     async def execute_later(self, statement: Executable, params: Params) -> None:
         """Execute a change at the latest at the end of the transaction, or before the next `execute`.
 
-        On PostgreSQL, where each statement is a round trip, what waits is executed as one statement. Its parts do not
-        see each other's changes, and its errors are raised when it is executed.
+        On PostgreSQL, where each statement is a round trip, the changes that wait are executed as one statement. They
+        do not see each other's effects, and their errors are raised when that statement is executed.
         """
         bound = self._compiler.bind(statement, params)
         self._note(bound)

@@ -55,7 +55,7 @@ async def authenticate_caller(tx: Transaction, authorization: str, now: datetime
 
 
 class RememberedCallers:
-    """Remembers for a moment who a valid API key belongs to. A key that this process revokes is forgotten at once."""
+    """Remembers for a moment whose a valid API key is. It forgets at once a key that this process revokes."""
 
     def __init__(self, store: HubStore) -> None:
         self._store = store

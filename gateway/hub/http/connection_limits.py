@@ -86,7 +86,7 @@ class HubConnection(HttpToolsProtocol, asyncio.BufferedProtocol):
         self._limiter = limiter
         self._buffer = bytearray(MAX_READ_BYTES)
         self._is_open = self._is_ending = False
-        self._unparsed_bytes = 0  # received since the parser told anything
+        self._unparsed_bytes = 0  # received since the parser's last call of a method of this class
         self._in_head = True
         self._timer: asyncio.TimerHandle | None = None
         self._served: RequestResponseCycle | None = None  # the request that is in progress, or was last
@@ -107,7 +107,7 @@ class HubConnection(HttpToolsProtocol, asyncio.BufferedProtocol):
         self._set_timeout(self._limiter.request_start_timeout_s)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Count the connection no more."""
+        """Stop counting the connection."""
         if not self._is_open:
             return
         self._is_open = False
@@ -126,7 +126,7 @@ class HubConnection(HttpToolsProtocol, asyncio.BufferedProtocol):
         self.data_received(bytes(self._buffer[:nbytes]))
 
     def data_received(self, data: bytes) -> None:
-        """Parse a piece; who sends what is no HTTP, or too large a head, gets a 400 and is hung up on."""
+        """Parse a piece; answer what is no HTTP, or too large a head, with a 400, and close the connection."""
         if not self._is_open or self._is_ending:
             return
         self._unset_keepalive_if_required()
@@ -151,7 +151,7 @@ class HubConnection(HttpToolsProtocol, asyncio.BufferedProtocol):
             if served is not self.cycle or served.response_started or not served.more_body:
                 self._end_after(served)  # the mistake is in what was sent ahead, or comes too late
                 return
-            served.disconnected = True  # its body is the mistake, so nobody waits for the rest
+            served.disconnected = True  # its body is the mistake, so the app must not wait for the rest
             served.message_event.set()
         self.send_400_response("Invalid HTTP request received.")
 
@@ -171,7 +171,7 @@ class HubConnection(HttpToolsProtocol, asyncio.BufferedProtocol):
         super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header; what comes after a chunked body is none."""
+        """Take a header; ignore a trailer, which comes after a chunked body."""
         if self._in_head:
             super().on_header(name, value)
 

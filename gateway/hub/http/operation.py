@@ -64,7 +64,7 @@ class RetailerLimits(Frozen):
 class ApiCaller(Frozen):
     """The caller of a valid API key. Homes and deliveries of the sandbox and real ones never mix.
 
-    `carrier`: of a carrier's own key, which sees that carrier's deliveries and nothing else.
+    `carrier`: the carrier whose own key it is; such a key sees that carrier's deliveries and nothing else.
     """
 
     retailer: str
@@ -93,9 +93,9 @@ class WakeUps(Frozen):
 
 
 AskHome = Callable[[HouseholdBrowser, str], Awaitable[str]]  # gateway.hub.boxes.browser_relay.BrowserRelay.ask
-# gateway.hub.api.sse.SseStreams.follow: the caller, the number to begin after, the types (empty: all), the seconds
 # gateway.hub.api.rate_limit.ApiRateLimits.take_items: counts the items of a batch beyond the first
 TakeItems = Callable[[int], Awaitable[Mapping[str, str]]]
+# gateway.hub.api.sse.SseStreams.follow: the caller, the number to begin after, the types (empty: all), the seconds
 FollowEvents = Callable[[ApiCaller, int, frozenset[str], float], AsyncGenerator[bytes, None]]
 
 
@@ -113,7 +113,7 @@ class RequestContext(HubTransaction):
 
     The workers are woken after the commit. `destination_policy` says to which addresses webhooks may go. `request_id`
     is the one in the answer's header `Request-Id`, in the log and in the events that the request causes. `take_items`
-    counts a request's further items against the requester's limits, and returns the headers that tell them.
+    counts a request's further items against the requester's limits, and returns the headers with these limits.
     """
 
     requester: Requester
@@ -377,7 +377,7 @@ def _summary(handler: Handler) -> str:
 
 
 def _endpoint(operation: ApiOperation, models: Mapping[str, Any]) -> Callable[..., Awaitable[HttpResponse]]:
-    """Return FastAPI's endpoint, whose signature tells FastAPI what to validate."""
+    """Return FastAPI's endpoint; FastAPI reads from its signature what it validates."""
 
     async def endpoint(request: ApiRequest, **parts: Any) -> HttpResponse:  # noqa: ANN401 - the parts of the request
         return await request.run(parts)
@@ -400,7 +400,7 @@ def _endpoint(operation: ApiOperation, models: Mapping[str, Any]) -> Callable[..
 class _JsonOf(NamedTuple):
     """Has FastAPI validate the JSON text of a body, as strict models need it, and document it as the model.
 
-    The model itself is the annotation of nothing, so that pydantic builds it at its first use (`defer_build`).
+    No annotation names the model itself, so pydantic builds it at its first use (`defer_build`).
     """
 
     model: type[BaseModel]

@@ -1,7 +1,7 @@
 """The record of one HTTP request: id, operation, caller, answer. The log, the metrics and the answer read it.
 
-No web framework is named here. The web layer opens one record for each request (`record_request`), sends its `id` as
-the header `Request-Id` of every answer, and fills in what it learns. Whoever runs in the request's task finds the
+This module names no web framework. The web layer opens one record for each request (`record_request`), sends its `id`
+as the header `Request-Id` of every answer, and fills in what it learns. Code that runs in the request's task finds the
 record by `current_request`, and its log lines have the id as `request_id`.
 """
 
@@ -19,9 +19,8 @@ log = structlog.get_logger(__name__)
 
 REQUEST_ID_HEADER: Final = "Request-Id"
 UNKNOWN_OPERATION: Final = "unknown"  # no operation and no page has this address
-MONITORING: Final = frozenset(
-    {"/healthz", "/readyz", "/metrics"}
-)  # asked every few seconds, of each process by its own address
+# Monitoring requests these every few seconds, from each process by that process's own address
+MONITORING: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 _ID_BYTES: Final = 10
 
 
@@ -63,7 +62,7 @@ def current_request() -> RequestRecord:
 def record_request(
     method: str, on_end: Callable[[RequestRecord], None], *, monotonic: Callable[[], float]
 ) -> Iterator[RequestRecord]:
-    """Open the record of a new request, under a new id; a client's own id counts nothing. At its end call `on_end`."""
+    """Open the record of a new request, and call `on_end` at its end. The id is new: the hub ignores a client's own."""
     record = RequestRecord(method, monotonic)
     token = _current.set(record)
     try:

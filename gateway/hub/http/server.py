@@ -1,7 +1,7 @@
 """Listens for HTTP, and hands each connection to uvicorn's protocol.
 
 uvicorn's own `Server` ends the process when a port is taken, takes the signals for itself, and polls ten times a second
-to learn that it should end. The hub has all three at another place, so it uses uvicorn's configuration and protocol.
+to learn that it should end. `HubProcess` does all three, so the hub uses only uvicorn's configuration and protocol.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ class HubServer:
     """Serves an ASGI app. `port` is the real one once it is open."""
 
     def __init__(self, app: ASGIApp, limiter: HubConnectionLimiter) -> None:
-        # The address of the client is that of its connection; what a proxy says of it the app reads itself.
+        # uvicorn takes the connection's address as the client's; the app itself reads a proxy's header.
         self._config = Config(
             app, ws="none", lifespan="off", log_config=None, access_log=False, proxy_headers=False,
             server_header=False, timeout_keep_alive=75,

@@ -1,4 +1,4 @@
-"""Which processes use a hub's folder: hubs and commands together, a restore alone."""
+"""Locks a hub's folder: hubs and commands share the lock, a restore has it alone."""
 
 import contextlib
 import fcntl
@@ -26,7 +26,9 @@ def use_folder(folder: Path) -> Iterator[None]:
         if not is_free:
             raise StoreUnusable(f"`perron hub restore` works in {folder}: wait for its end.")
         if (folder / RESTORE_MARK).exists():
-            raise StoreUnusable(f"{folder} is restored by half: say `perron hub restore` again, it begins anew.")
+            raise StoreUnusable(
+                f"A restore of {folder} was interrupted: run `perron hub restore` again; it begins at the start."
+            )
         yield
 
 

@@ -1,7 +1,7 @@
 """Puts a backup of a hub back: checks it completely first, and applies all that was revoked since it was made.
 
-Until everything is in its place a mark in the folder stops every hub there. An interrupted restore begins anew. What
-the folder held before is moved into a folder of its own in it.
+While a restore is unfinished a mark in the folder stops every hub there. A restore that follows an interrupted one
+begins at the start. The restore moves the folder's earlier files into a folder of their own in it.
 """
 
 import contextlib
@@ -37,6 +37,8 @@ from gateway.system.listed_archive import write_file
 
 STAGING = ".restored"  # in the hub's folder
 _KEPT = ".kept"  # in the staging folder: a dump of the database that is replaced
+_MARK_TEXT = b"perron hub restore 1\n"
+_DATABASE = "the database"
 
 
 class RestoreRefused(Exception):  # noqa: N818 - it says what is the matter
@@ -101,9 +103,6 @@ async def restore(  # noqa: PLR0913 - what the command takes
         again = await _put_back(archive, file, entries, now, ask_anew=without_list is WithoutList.ASK_ANEW)
         before = _move_into_place(file, now)
     return Restored(again=again, had_list=had_list, before=before, unkept=unkept)
-
-
-_DATABASE = "the database"
 
 
 def _check_same_hub(listing: HubListing, file: HubFile) -> None:
@@ -202,7 +201,7 @@ async def _put_back(
     try:
         _unpack(archive, staging)
         if not is_sqlite:
-            write_whole(file.folder / RESTORE_MARK, b"perron hub restore 1\n")
+            write_whole(file.folder / RESTORE_MARK, _MARK_TEXT)
             databases.load_dump(staging / databases.DUMP_FILE, file.database)
             (staging / databases.DUMP_FILE).unlink()
         database = f"sqlite:///{staging / databases.SQLITE_FILE}" if is_sqlite else file.database
@@ -233,7 +232,7 @@ def _unpack(archive: Path, staging: Path) -> None:
 
 
 async def _end_claims(store: HubStore, now: datetime) -> None:
-    """End the claims that nobody had used: somebody may have done so since, and a claim is good once."""
+    """End the claims that were unused at the backup: a home may have used one since, and each is valid once."""
     async with store.writing() as tx:
         unused = update(claims).where(claims.c.used.is_(None), claims.c.expires > now)
         await tx.execute(unused.values(expires=now))
@@ -270,7 +269,7 @@ def _give_to_owner(staging: Path, folder: Path) -> None:
 def _move_into_place(file: HubFile, now: datetime) -> Path | None:
     """Move what the folder held aside, and the staged files into it; a hub starts only when all of this is done."""
     folder, staging = file.folder, file.folder / STAGING
-    write_whole(folder / RESTORE_MARK, b"perron hub restore 1\n")
+    write_whole(folder / RESTORE_MARK, _MARK_TEXT)
     _give_to_owner(staging, folder)
     before = folder / f"{backup.KEPT_PREFIX}{now:%Y%m%dT%H%M%SZ}"
     moved = list(backup.own_names(file))

@@ -297,7 +297,7 @@ async def test_no_hub_starts_in_a_folder_that_is_restored_by_half_and_the_next_r
         broken.setattr("gateway.hub.operation.restore.sync_folder", full)
         with pytest.raises(OSError, match="No space left"):
             await put_back(tmp_path, file, replace=True)
-    with pytest.raises(StoreUnusable, match="restored by half"):
+    with pytest.raises(StoreUnusable, match="was interrupted"):
         async with asyncio.timeout(20):
             await HubProcess(file, signals=False).run()
     await put_back(tmp_path, file)
