@@ -281,8 +281,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="on PostgreSQL whoever sends a request twice at once is answered a conflict",
         file="gateway/hub/api/dispatch.py",
-        old=("            if keyed is None:\n                raise concurrent_request from error\n"),
-        new=("            if keyed is None or error:\n                raise concurrent_request from error\n"),
+        old=("            if keyed is None:\n                raise concurrent_request() from error\n"),
+        new=("            if keyed is None or error:\n                raise concurrent_request() from error\n"),
         tests=(f"{DOOR}::test_the_same_idempotency_key_gets_the_same_answer_and_does_it_once",),
     ),
     Mutant(

@@ -24,7 +24,7 @@ from gateway.hub.api.validation_errors import problem_of
 from gateway.hub.database.savepoint import savepoint
 from gateway.hub.database.tables import connections, homes
 from gateway.hub.http.operation import ApiAccess, Model, OperationGroup, RequestContext, Response
-from gateway.hub.http.problem import ApiProblem, Code, Document
+from gateway.hub.http.problem import ApiProblem, Code, Document, concurrent_request
 
 MAX_ITEMS = 100
 MAX_BATCH_BYTES = 1_048_576
@@ -170,16 +170,11 @@ async def _results(
         try:
             status, answer = await perform(item)
             facts: dict[str, Any] = {"status": int(status), "body": answer}
-        except ApiProblem as problem:
+        except (ApiProblem, IntegrityError) as error:
+            problem = error if isinstance(error, ApiProblem) else concurrent_request()
             facts = {
                 "status": int(problem.code.kind.status),
                 "problem": problem.document(call.url, path, call.request_id),
-            }
-        except IntegrityError:
-            concurrent = ApiProblem(Code.CONFLICT, "Another request did this at the same moment.")
-            facts = {
-                "status": int(concurrent.code.kind.status),
-                "problem": concurrent.document(call.url, path, call.request_id),
             }
         results.append(model(index=index, **facts))
     return tuple(results)

@@ -46,7 +46,7 @@ from gateway.hub.http.operation import (
     Requester,
     Response,
 )
-from gateway.hub.http.problem import MEDIA_TYPE, ApiProblem, Code
+from gateway.hub.http.problem import MEDIA_TYPE, ApiProblem, Code, concurrent_request
 from gateway.hub.http.request_record import (
     MONITORING,
     REQUEST_ID_HEADER,
@@ -267,12 +267,11 @@ class ApiDispatcher:
                 self.context.wake_ups.jobs()
             return response
 
-        concurrent_request = ApiProblem(Code.CONFLICT, "Another request did this at the same moment.")
         try:
             return await write()
         except IntegrityError as error:  # a concurrent request won; with its key its response is stored
             if keyed is None:
-                raise concurrent_request from error
+                raise concurrent_request() from error
         except ApiProblem:  # perhaps because the same request was done at this moment
             if keyed is None:
                 raise
@@ -284,7 +283,7 @@ class ApiDispatcher:
         try:
             return await write()
         except IntegrityError as error:
-            raise concurrent_request from error
+            raise concurrent_request() from error
 
     def problem_response(self, request: Request, problem: ApiProblem) -> HttpResponse:
         """Return the response that reports a problem."""

@@ -21,6 +21,7 @@ from gateway.hub.http.operation import ApiCaller, ApiOperation, HouseholdBrowser
 from gateway.hub.http.problem import ApiProblem, Code
 
 _MAX_CLOCK_STEP_S = 1.0  # a smaller correction of the clock is ignored
+_HEADERS = ("RateLimit-Policy", "RateLimit")
 
 
 class SlidingWindows:
@@ -121,13 +122,8 @@ class ApiRateLimits:
         now = self._windows.wall()
         self._paid_at = {whose: at for whose, at in self._paid_at.items() if at > now}
         self._paid_at[owed] = max(now, self._paid_at.get(owed, now)) + items * item.get_expiry() / item.amount
-        policy, left = f'"{name}";q={item.amount};w={item.get_expiry()}', f'"{name}";r=0;t={self._unpaid_s(owed)}'
-        longer_headers = (headers.get("RateLimit-Policy"), headers.get("RateLimit"))
-        names = ("RateLimit-Policy", "RateLimit")
-        return {
-            header: first if rest is None else f"{first}, {rest}"
-            for header, first, rest in zip(names, (policy, left), longer_headers, strict=True)
-        }
+        of_second = _headers(name, item, remaining=0, seconds=self._unpaid_s(owed))
+        return {header: ", ".join(filter(None, (first, headers.get(header)))) for header, first in of_second.items()}
 
     def _limits_of(self, caller: ApiCaller, operation: ApiOperation) -> Mapping[str, limits.RateLimitItem]:
         """Return the limits that an operation counts against, that of a second first."""
@@ -140,10 +136,7 @@ class ApiRateLimits:
         name, item = next(iter(items.items()))
         wait = self._unpaid_s((whose, name))
         if wait:
-            headers = {
-                "RateLimit-Policy": f'"{name}";q={item.amount};w={item.get_expiry()}',
-                "RateLimit": f'"{name}";r=0;t={wait}', "Retry-After": str(wait),
-            }  # fmt: skip
+            headers = _headers(name, item, remaining=0, seconds=wait) | {"Retry-After": str(wait)}
             detail = f"The items of your batch are counted until then: try again in {wait} s."
             raise ApiProblem(Code.RATE_LIMITED, detail, headers=headers)
 
@@ -181,22 +174,27 @@ class ApiRateLimits:
         return headers
 
     async def _take(self, items: Mapping[str, limits.RateLimitItem], whose: str, cost: int = 1) -> dict[str, str]:
-        policies, left, wait, limiter = [], [], 0, self._windows.limiter
+        each, wait, limiter = [], 0, self._windows.limiter
         for name, item in items.items():
             granted = await limiter.hit(item, name, whose, cost=cost)
             stats = await limiter.get_window_stats(item, name, whose)
             seconds = max(1, math.ceil(stats.reset_time - self._windows.wall()))
-            policies.append(f'"{name}";q={item.amount};w={item.get_expiry()}')
-            left.append(f'"{name}";r={stats.remaining};t={seconds}')
+            each.append(_headers(name, item, remaining=stats.remaining, seconds=seconds))
             if not granted:
                 self._on_refusal(name)
                 wait = max(wait, seconds)
-        headers = {"RateLimit-Policy": ", ".join(policies), "RateLimit": ", ".join(left)}
+        headers = {header: ", ".join(one[header] for one in each) for header in _HEADERS}
         if wait:
             raise ApiProblem(
                 Code.RATE_LIMITED, f"Try again in {wait} s.", headers={**headers, "Retry-After": str(wait)}
             )
         return headers
+
+
+def _headers(name: str, item: limits.RateLimitItem, *, remaining: int, seconds: int) -> dict[str, str]:
+    """Return the headers that describe one limit, of which `remaining` are left for so many seconds."""
+    described = (f'"{name}";q={item.amount};w={item.get_expiry()}', f'"{name}";r={remaining};t={seconds}')
+    return dict(zip(_HEADERS, described, strict=True))
 
 
 def _with_own(

@@ -291,3 +291,8 @@ class ApiProblem(Exception):  # noqa: N818 - RFC 9457's word
             errors=self.errors or None,
             sealed=self.sealed,
         )
+
+
+def concurrent_request() -> ApiProblem:
+    """Return the problem of a request that lost against one that did the same at the same moment."""
+    return ApiProblem(Code.CONFLICT, "Another request did this at the same moment.")

@@ -25,7 +25,6 @@ from gateway.hub.database.tables import (
     brands,
     certificates,
     claims,
-    endpoints,
     homes,
     retailers,
     revocations,
@@ -33,7 +32,7 @@ from gateway.hub.database.tables import (
 from gateway.hub.database.transaction import Transaction
 from gateway.hub.operation import brands as brand_operation
 from gateway.hub.operation import retailers as retailer_operation
-from gateway.hub.webhooks.queue import drop_waiting
+from gateway.hub.webhooks.queue import switch_off
 from gateway.system.atomic_file import write_whole
 
 log = structlog.get_logger(__name__)
@@ -209,8 +208,7 @@ async def _revoke(tx: Transaction, entry: JournalEntry, now: datetime) -> None:
             this = update(certificates).where(certificates.c.serial == id_, certificates.c.ended.is_(None))
             await tx.execute(this.values(ended=entry.at))
         case RevocationKind.ENDPOINT:
-            await tx.execute(update(endpoints).where(endpoints.c.id == id_).values(enabled=False, disabled="asked"))
-            await drop_waiting(tx, id_)
+            await switch_off(tx, id_)
         case _:
             log.warning("revocation_unknown", kind=entry.kind, todo="a newer hub wrote it: install that one")
 

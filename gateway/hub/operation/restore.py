@@ -30,7 +30,7 @@ from gateway.hub.operation.databases import DatabaseToolFailed
 from gateway.hub.operation.folder import RESTORE_MARK, own_folder
 from gateway.hub.operation.journal import JOURNAL_FILE, JournalEntry, RevocationJournal, apply, read_journal
 from gateway.hub.signing_key import KEY_FILE_NAME
-from gateway.hub.webhooks.queue import drop_waiting
+from gateway.hub.webhooks.queue import switch_off
 from gateway.system import mosquitto
 from gateway.system.atomic_file import sync_folder, write_whole
 from gateway.system.listed_archive import write_file
@@ -248,9 +248,7 @@ async def _revoke_all(store: HubStore, now: datetime) -> int:
             await record_revocation(tx, RevocationKind.API_KEY, key, now)
         of_endpoints = list((await tx.scalars(select(endpoints.c.id).where(endpoints.c.sandbox.is_(False)))).all())
         for endpoint in of_endpoints:
-            this = update(endpoints).where(endpoints.c.id == endpoint)
-            await tx.execute(this.values(enabled=False, disabled="asked"))
-            await drop_waiting(tx, endpoint)
+            await switch_off(tx, endpoint)
         joined = select(homes.c.id).where(homes.c.revoked.is_(None), homes.c.sandbox.is_(False))
         of_homes = list((await tx.scalars(joined)).all())
         for home in of_homes:

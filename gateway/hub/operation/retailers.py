@@ -17,7 +17,7 @@ from gateway.hub.database.transaction import Transaction
 from gateway.hub.deliveries.orders import IS_OPEN
 from gateway.hub.http.authentication import secret_digest
 from gateway.hub.http.operation import RetailerLimits
-from gateway.hub.webhooks.queue import drop_waiting, resume_waiting
+from gateway.hub.webhooks.queue import resume_waiting, switch_off
 
 
 class NotFound(LookupError):  # noqa: N818 - it names what is the matter
@@ -185,8 +185,7 @@ async def end_in(tx: Transaction, retailer: str, now: datetime) -> int:
     keys = update(api_keys).where(api_keys.c.retailer == retailer, api_keys.c.revoked.is_(None))
     await tx.execute(keys.values(revoked=now))
     for endpoint in (await tx.scalars(select(endpoints.c.id).where(endpoints.c.retailer == retailer))).all():
-        await tx.execute(update(endpoints).where(endpoints.c.id == endpoint).values(enabled=False, disabled="asked"))
-        await drop_waiting(tx, endpoint)
+        await switch_off(tx, endpoint)
     return await end_connections(tx, now, connections.c.retailer == retailer)
 
 

@@ -296,9 +296,14 @@ async def issue_missing_challenges(tx: Transaction, now: datetime) -> None:
 
 async def disable_endpoint(tx: Transaction, endpoint: Row[Any], reason: str, now: datetime) -> None:
     """Disable an endpoint and notify its retailer; waiting messages are given up, and a replay sends them."""
-    await tx.execute(update(endpoints).where(endpoints.c.id == endpoint.id).values(enabled=False, disabled=reason))
-    await drop_waiting(tx, endpoint.id)
+    await switch_off(tx, endpoint.id, reason)
     await emit(tx, endpoint, EventType.ENDPOINT_DISABLED, {"id": endpoint.id, "disabled": reason}, now)
+
+
+async def switch_off(tx: Transaction, endpoint: str, reason: str = "asked") -> None:
+    """Disable an endpoint without an event, and give up its waiting messages."""
+    await tx.execute(update(endpoints).where(endpoints.c.id == endpoint).values(enabled=False, disabled=reason))
+    await drop_waiting(tx, endpoint)
 
 
 async def drop_waiting(tx: Transaction, endpoint: str) -> None:
