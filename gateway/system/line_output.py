@@ -15,6 +15,8 @@ import threading
 from collections import deque
 from typing import TextIO
 
+from gateway.system.clock import boot_time_s
+
 LINE_DELAY_S = 0.03  # seconds that a line below `warning` may wait
 MAX_WAITING_LINES = 10_000  # for a reader that does not read; of more, the oldest are lost
 END_PATIENCE_S = 1.0  # for such a reader at the end of the process
@@ -54,19 +56,20 @@ class LineOutput:
 
     def flush(self, patience_s: float = 0.0) -> None:
         """Write all waiting lines that stdout takes within so many seconds; what it does not take waits further."""
+        until = boot_time_s() + patience_s
         with self._lock:
             self._loop = None
             for _ in range(len(self._lines) - MAX_WAITING_LINES):
                 self._lines.popleft()
                 self._lost += 1
             try:
-                self._write(patience_s)
+                self._write(until)
             except (OSError, ValueError) as error:  # ValueError: stdout is closed
                 self._lose(error)
         if self._lines or self._unsent:
             self._write_later()
 
-    def _write(self, patience_s: float) -> None:
+    def _write(self, until: float) -> None:
         while self._lines or self._unsent:
             stdout = self._given_stdout or sys.stdout
             descriptor = _descriptor(stdout)
@@ -77,7 +80,7 @@ class LineOutput:
                     stdout.write(text)
                     continue
                 self._unsent = text.encode(errors="backslashreplace")
-            if descriptor is None or not _is_ready(descriptor, patience_s):
+            if descriptor is None or not _is_ready(descriptor, max(0.0, until - boot_time_s())):
                 return
             written = os.write(descriptor, self._unsent[:_WRITE_BYTES])
             self._unsent = self._unsent[written:]

@@ -36,8 +36,8 @@ MUTANTS = (
     Mutant(
         name="a log that nobody reads holds the gateway",
         file="gateway/system/line_output.py",
-        old="if descriptor is None or not _is_ready(descriptor, patience_s):",
-        new="if descriptor is None or not _is_ready(descriptor, patience_s) and patience_s:",
+        old="if descriptor is None or not _is_ready(descriptor, max(0.0, until - boot_time_s())):",
+        new="if descriptor is None:",
         tests=(
             f"{GATEWAY}system/test_line_output.py::test_of_too_many_lines_that_wait_the_oldest_are_lost_and_stderr_says_how_many",
         ),

@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import itertools
 import os
+import select
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -105,6 +107,26 @@ async def test_of_too_many_lines_that_wait_the_oldest_are_lost_and_stderr_says_h
     lines.flush()
     assert read(reading).splitlines() == ["first", *map(str, range(20, 30))]
     assert "20 lines are lost" in capsys.readouterr().err
+    os.close(reading)
+
+
+def test_a_slow_reader_has_its_seconds_once_for_all_lines_and_not_again_for_each_piece(
+    reading_and_stdout: tuple[int, TextIO], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading, stdout = reading_and_stdout
+    lines, given, instants = LineOutput(stdout), list[float](), itertools.count(0.0, 0.25)
+    monkeypatch.setattr(line_output, "_is_ready", lambda *_: False)
+    for _ in range(6):
+        lines.warning("x" * (select.PIPE_BUF - 1))
+
+    def is_ready_late(_descriptor: int, patience_s: float) -> bool:
+        given.append(patience_s)
+        return True
+
+    monkeypatch.setattr(line_output, "_is_ready", is_ready_late)
+    monkeypatch.setattr(line_output, "boot_time_s", lambda: next(instants))
+    lines.flush(1.0)
+    assert given == [0.75, 0.5, 0.25, 0, 0, 0]
     os.close(reading)
 
 
