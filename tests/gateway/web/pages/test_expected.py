@@ -147,6 +147,7 @@ async def test_an_own_parcel_is_in_the_list_and_not_this_one_withdraws_it(site: 
     assert told.count("Not this one") == 3
     assert "Expected: it opens nothing before it is out for delivery" in told
     assert "“shoes”" in " ".join(told.split()), "what the household calls it"
+    assert "« shoes »" in await shown(site, "fr")
     assert "Does it come today?" in told
     key = next(view.key for view in site.box.reception.own_parcels.views() if view.is_open)
     async with site.client(site.owner) as client, client.post("/deliveries/refuse", data={"delivery": key}) as answer:
