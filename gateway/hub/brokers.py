@@ -19,7 +19,7 @@ def load_cluster(file: HubFile) -> HomesCluster | None:
     return RabbitCluster(file, file.rabbit)
 
 
-def open_homes_broker(  # noqa: PLR0913 - what each of both needs
+def open_homes_broker(  # noqa: PLR0913 - what both kinds of broker need
     file: HubFile,
     boxes: Boxes,
     store: HubStore,

@@ -151,7 +151,7 @@ class HubProcess:
         )  # fmt: skip
 
     def _watch(self, metrics: HubMetrics) -> None:
-        """Let the metrics read at each scrape what nobody sets."""
+        """Let each scrape of the metrics read these values itself."""
         metrics.store_sessions.set_function(lambda: self.store.sessions)
         metrics.store_writers.set_function(lambda: self.store.writers)
         metrics.store_connections.set(self.store.max_connections)

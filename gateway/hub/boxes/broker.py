@@ -183,7 +183,7 @@ async def refresh_files(authority: HubAuthority, boxes: Boxes, store: HubStore, 
     is_new = authority.certify_server((*LOOPBACK_NAMES, boxes.host, boxes.near), now=now).is_new
     is_new |= write_if_changed(folder / "authority.pem", ca_rotation.trust_bundle(authority), mode=0o644)
     ended = certificates.c.ended.is_not(None) & (certificates.c.expires > now)
-    # A restored database lacks the certificates that were issued after its backup, and knows which of them ended
+    # A restored database lacks the certificates that were issued after its backup; `revocations` has those that ended
     elsewhere = select(revocations.c.object, revocations.c.at).where(
         revocations.c.kind == RevocationKind.CERTIFICATE, revocations.c.expires > now
     )

@@ -92,8 +92,8 @@ async def emit(  # noqa: PLR0913 - what happened, to what, when
               "sandbox": sandbox, "at": now}  # fmt: skip
     theirs = {"whose": retailer, "sandbox": sandbox}
     if tx.combines_changes and not (await tx.read_beside(_SELECT_ENDPOINTS, theirs)).all():
-        # So the retailer's row, for whose lock others wait, is locked by the last statement. An endpoint that is made
-        # at this moment gets its first message with the next event.
+        # So the last statement locks the retailer's row, for whose lock other transactions wait. An endpoint that is
+        # made at this moment gets its first message with the next event.
         await tx.execute_later(
             _INSERT_COUNTED_EVENT, {"whose": retailer, **{f"new_{name}": values[name] for name in _EVENT_COLUMNS}}
         )

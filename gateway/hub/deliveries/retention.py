@@ -73,7 +73,7 @@ class Retention:
 async def _delete_deliveries(tx: Transaction, before: datetime) -> int:
     """Delete deliveries whose window ended, and whose last change was, before this."""
     old = (deliveries.c.window_end < before, deliveries.c.changed < before)
-    # `held` is named because it begins the index
+    # The condition names `held`, which is the index's first column
     oldest = select(deliveries.c.id).where(deliveries.c.held.in_((False, True)), *old)
     gone = (await tx.scalars(oldest.order_by(deliveries.c.window_end).limit(BATCH_ROWS))).all()
     await delete_deliveries(tx, gone)

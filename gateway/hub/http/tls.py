@@ -46,13 +46,13 @@ class ServerCertificate:
         self.context.current, self.expires = self._load()
 
     async def run(self) -> None:
-        """Look for another pair until cancelled; one that cannot be used is logged, and the old one stays."""
+        """Check for another pair until cancelled; log one that cannot be used, and keep the old one."""
         while True:
             await asyncio.sleep(CHECK_INTERVAL_S)
             await asyncio.to_thread(self.check)
 
     def check(self) -> None:
-        """Read the pair again if a file changed since the last look."""
+        """Read the pair again if a file changed since the last check."""
         signature = self._signature()
         if signature == self._seen:
             return
