@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import os
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,15 @@ def run_hub(config: Path) -> None:
         failure_on(KeyUnusable, "{why}", f"The hub's own key is in the folder that {config} names."),
         failure_on(ConfigError, "{why}", f"Correct {config}."),
     ):
+        try:
+            file.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            writable = os.access(file.folder, os.W_OK)
+        except OSError as error:
+            raise Failure(
+                f"{file.folder} cannot be used ({error_text(error)}).", f"Correct `folder` in {config}."
+            ) from error
+        if not writable:
+            raise Failure(f"Nothing can be written to {file.folder}.", f"Correct `folder` in {config}, or its rights.")
         try:
             if not file.lines:
                 print_line("No `broker` in it: only simulated homes are reached.")

@@ -575,8 +575,9 @@ class EntranceActor:
         performed = commands_without_store(step.event, step.commands)
         self._note_unstored(step, failure, dropped=performed is None)
         if performed is not None:
-            if not isinstance(step.event, e.DiskChanged):
-                self._unstored_results += (one for one in step.commands if isinstance(one, _RESULTS))
+            results: list[c.Command] = [one for one in step.commands if isinstance(one, _RESULTS)]
+            has_earlier = isinstance(step.event, e.DiskChanged)  # `step` added them
+            self._unstored_results = results if has_earlier else self._unstored_results + results
             self._execute(step, performed, ())
 
     def _note_unstored(self, step: StoredDecision, failure: StoreFailed, *, dropped: bool) -> None:

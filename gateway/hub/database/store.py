@@ -49,6 +49,7 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 MIN_FREE_BYTES = 2**20  # with less free disk space for SQLite the hub is not ready
+_BACKENDS = ("sqlite", "postgresql")
 CLOSE_TIMEOUT_S = 5.0  # for open reads and writes
 READINESS_TIMEOUT_S = 2.0  # for a healthy database to answer
 _MISSING_OBJECT_CODES = ("42703", "42P01")  # SQLSTATE: no such column, no such table
@@ -111,10 +112,13 @@ class HubStore:
         """Open the database that a URL of SQLAlchemy names, and make or migrate its tables."""
         try:
             parsed = make_url(url)
+            if parsed.get_backend_name() not in _BACKENDS:
+                raise exc.ArgumentError(parsed.drivername)  # noqa: TRY301 - one text for both
             parsed.get_dialect()
         except (exc.ArgumentError, exc.NoSuchModuleError) as error:
             raise StoreUnusable(
-                f"{url!r} names no database: write sqlite:///hub.sqlite3 or postgresql+asyncpg://user@host/name."
+                f"{url!r} names no database that a hub can use: write sqlite:///hub.sqlite3 or"
+                " postgresql+asyncpg://user@host/name."
             ) from error
         try:
             if parsed.get_backend_name() == "sqlite":

@@ -16,6 +16,8 @@ pytestmark = pytest.mark.slow
         ("broker: {password_file: none}", "none is not there", "perron hub-config --config"),
         ("listen: {certificate: a.pem, key: a.key}", "a.pem: it cannot be used", "correct listen.certificate"),
         ("store: postgresql+asyncpg://hub:s3cret@127.0.0.1:5/x", "hub:***@127.0.0.1:5/x cannot be used", "`store`"),
+        ("store: mysql://x/y", "names no database that a hub can use", "postgresql+asyncpg://"),
+        ("folder: /proc/nope", "/proc/nope cannot be used", "Correct `folder`"),
     ],
 )
 def test_an_operator_reads_which_file_or_database_is_wrong_and_what_to_do(
