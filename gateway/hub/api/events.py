@@ -22,10 +22,11 @@ MAX_STREAM_S = 3600  # of one stream; then the client reconnects
 
 
 class EventFilter(PageParameters):
-    """Which events: those after the event `after`, of these types (several with commas between)."""
+    """Which events: those after the event `after`, of these types (several with commas between), and in which order."""
 
     after: EventId | None = None
     types: Types | None = None
+    order: Literal["oldest", "newest"] = "oldest"
 
 
 class StreamParameters(ApiParameters):
@@ -53,7 +54,10 @@ class StreamMessage(Model):
 
 
 class Events(Model):
-    """A page of events, oldest first. `next` is the cursor of the following page; null if there are no more yet."""
+    """A page of events, oldest first, or newest first with `order=newest`.
+
+    `next` is the cursor of the following page in the same order; null if there are no more yet.
+    """
 
     data: Annotated[tuple[Event, ...], Field(max_length=100)]
     next: str | None
@@ -72,11 +76,16 @@ class HubKey(Model):
 
 @EVENTS.add("GET", "/v1/events", "listEvents")
 async def list_(call: RequestContext, query: EventFilter) -> Events:
-    """List events, oldest first."""
-    seq = 0 if query.after is None else await _find_seq(call, query.after, "after", "query")
-    if query.cursor is not None:
-        seq = int(decode_cursor(query.cursor, int)[0])
-    rows, more = await read_page(call, select_events(call.caller, seq, _parse_types(query.types)), query)
+    """List events, oldest first. With `order=newest` the newest is the first."""
+    after = 0 if query.after is None else await _find_seq(call, query.after, "after", "query")
+    place = None if query.cursor is None else int(decode_cursor(query.cursor, int)[0])
+    if query.order == "oldest":
+        wanted = select_events(call.caller, after if place is None else place, _parse_types(query.types))
+    else:
+        newest = select_events(call.caller, after, _parse_types(query.types))
+        wanted = newest.order_by(None).order_by(events.c.seq.desc())
+        wanted = wanted if place is None else wanted.where(events.c.seq < place)
+    rows, more = await read_page(call, wanted, query)
     return Events(data=tuple(map(event_of, rows)), next=encode_cursor(rows[-1].seq) if more else None)
 
 

@@ -65,6 +65,9 @@ async def test_events_are_listed_oldest_first_behind_a_place_and_by_type(tmp_pat
         assert events[0]["data"]["state"] == "awaiting_permission"
         assert await everything(home, f"&after={events[2]['id']}") == events[3:]
         assert await everything(home, "&types=delivery.changed,connection.decided") == events[4:]
+        assert await everything(home, "&order=newest") == events[::-1], "whoever looks at them sees the newest first"
+        of_these = f"&order=newest&after={events[1]['id']}&types=delivery.created"
+        assert await everything(home, of_these) == events[3:1:-1]
         status, said = await home.ask("GET", f"/v1/events/{events[1]['id']}")
         assert (status, said) == (200, events[1])
         theirs = (await everything(other))[0]["id"]
