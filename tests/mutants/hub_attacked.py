@@ -5,6 +5,7 @@ from tests.mutants.mutant import Mutant
 LIMITS = "tests/gateway/system/test_http_limits.py"
 FLOOD = "test_of_three_hundred_requests_sent_at_once_one_is_answered_and_the_connection_closed"
 DOOR = "tests/gateway/hub/api/test_dispatch.py"
+REVOKED_FLOOD = "test_a_flood_with_a_revoked_key_keeps_out_no_valid_key_and_no_health_check_of_that_address"
 BEFORE = "test_an_address_that_asks_too_much_without_a_key_is_refused_before_any_key_is_looked_up"
 HOME = "tests/gateway/hub/boxes/test_home_limits.py"
 FLOODS = "test_a_home_that_floods_has_an_hour_s_ration_kept_and_is_reported_once_and_its_neighbour_is_heard"
@@ -188,7 +189,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a stranger's reads have no ration",
         file="gateway/hub/api/dispatch.py",
-        old='await self.rate_limits.admit(self._address_of(request), request.headers.get("Authorization"))',
+        old="await self.rate_limits.admit(self._address_of(request), authorization, kind)",
         new="pass",
         tests=(f"{DOOR}::{BEFORE}",),
     ),
@@ -198,6 +199,20 @@ MUTANTS: tuple[Mutant, ...] = (
         old=("        self._valid_credentials.pop(_digest(authorization), None)\n        if are_valid:\n"),
         new=("        self._valid_credentials.pop(_digest(authorization), None)\n        if False:\n"),
         tests=(f"{DOOR}::{BEFORE}",),
+    ),
+    Mutant(
+        name="a flood of guesses shuts out a valid key of that address which was not used lately",
+        file="gateway/hub/http/authentication.py",
+        old="        return hmac.compare_digest(secret_digest(bearer[2]), self._list.get(bearer[1], bytes(32)))\n",
+        new="        return False\n",
+        tests=(f"{DOOR}::{REVOKED_FLOOD}",),
+    ),
+    Mutant(
+        name="a key that is known by its id gets through whatever its secret is",
+        file="gateway/hub/http/authentication.py",
+        old="        return hmac.compare_digest(secret_digest(bearer[2]), self._list.get(bearer[1], bytes(32)))\n",
+        new="        return bearer[1] in self._list\n",
+        tests=(f"{DOOR}::{REVOKED_FLOOD}",),
     ),
     Mutant(
         name="the API's document is sent again to whoever has it",

@@ -160,11 +160,17 @@ class ApiDispatcher:
 
     async def admit(self, request: Request) -> None:
         """Refuse a request (`ApiProblem`) of an address that asks too much, or for another host name."""
-        await self.rate_limits.admit(self._address_of(request), request.headers.get("Authorization"))
+        path, authorization = request.scope["path"], request.headers.get("Authorization")
+        kind = "monitoring" if path in MONITORING else "stranger-requests"
+        try:
+            await self.rate_limits.admit(self._address_of(request), authorization, kind)
+        except ApiProblem:  # others at its address sent too much; a valid key that it has not used lately still counts
+            if authorization is None or not await self._callers.lists(authorization, self.context.now()):
+                raise
         hosts = request.headers.getlist("Host")
         if hosts == [self._host]:
             return
-        if request.scope["path"] not in MONITORING or len(hosts) != 1 or not is_ip_address(hosts[0]):
+        if path not in MONITORING or len(hosts) != 1 or not is_ip_address(hosts[0]):
             raise ApiProblem(Code.BAD_HOST)  # DNS rebinding needs a name
 
     async def serve(self, operation: ApiOperation, request: Request, validate: Validate) -> HttpResponse:
@@ -355,6 +361,10 @@ async def _read_body(request: Request, operation: ApiOperation) -> bytes:
         return b"{}"
     if not _is_json(request.headers.get("Content-Type", "")):
         raise ApiProblem(Code.UNSUPPORTED_MEDIA_TYPE)
+    codings = ",".join(request.headers.getlist("Content-Encoding"))
+    if codings.strip().lower() not in {"", "identity"}:
+        detail = "Send the body without Content-Encoding."
+        raise ApiProblem(Code.UNSUPPORTED_MEDIA_TYPE, detail, headers={"Accept-Encoding": "identity"})
     raw, largest = bytearray(), operation.max_body_bytes
     try:
         async with asyncio.timeout(BODY_TIMEOUT_S):

@@ -80,10 +80,9 @@ class ApiRateLimits:
             "orders": _with_group(limits.RateLimitItemPerHour, configured.orders, HOME_LIMIT_FACTOR),
         }
         requests = configured.stranger_requests * ANONYMOUS_WINDOW_S
+        of_requests = _with_group(limits.RateLimitItemPerSecond, requests, NETWORK_LIMIT_FACTOR, ANONYMOUS_WINDOW_S)
         self._anonymous_limits = {  # of an address, and of its network
-            "stranger-requests": _with_group(
-                limits.RateLimitItemPerSecond, requests, NETWORK_LIMIT_FACTOR, ANONYMOUS_WINDOW_S
-            ),
+            **dict.fromkeys(("stranger-requests", "monitoring"), of_requests),
             "strangers": _with_group(limits.RateLimitItemPerMinute, configured.strangers, NETWORK_LIMIT_FACTOR),
             "sandboxes": _with_group(limits.RateLimitItemPerHour, configured.sandboxes, NETWORK_LIMIT_FACTOR),
         }
@@ -148,13 +147,13 @@ class ApiRateLimits:
             return 0
         return math.ceil(left)
 
-    async def admit(self, address: str, authorization: str | None) -> None:
+    async def admit(self, address: str, authorization: str | None, kind: str = "stranger-requests") -> None:
         """Count one request of an address, before anything else is done for it.
 
         A client with credentials that were valid lately is not counted, so that others at its address do not block it.
         """
         if authorization is None or _digest(authorization) not in self._valid_credentials:
-            await self.take_for_address(address, "stranger-requests")
+            await self.take_for_address(address, kind)
 
     def remember_credentials(self, authorization: str, *, are_valid: bool) -> None:
         """Remember whether these credentials are valid."""

@@ -1,5 +1,6 @@
 """Authenticates a caller by an API key (128-bit secret, stored as SHA-256) or by a browser's token."""
 
+import asyncio
 import hmac
 import re
 from datetime import datetime, timedelta
@@ -18,6 +19,7 @@ from gateway.protocol.browser_token import read_unverified, verify_token
 
 REMEMBER_PERIOD = timedelta(seconds=1)  # after which a key that another process has revoked is refused
 MAX_REMEMBERED = 10_000  # API keys
+LIST_PERIOD = timedelta(seconds=10)  # in which many guesses cost the database one query
 
 _BEARER = re.compile(r"[Bb]earer (key-[a-z2-7]{26})_([a-z2-7]{26})", re.ASCII)
 _SELECT_KEY = (
@@ -25,6 +27,7 @@ _SELECT_KEY = (
     .join(retailers, retailers.c.id == api_keys.c.retailer)
     .where(api_keys.c.id == bindparam("key"))
 )
+_SELECT_LIST = select(api_keys.c.id, api_keys.c.sha256).where(api_keys.c.revoked.is_(None))
 
 
 def secret_digest(secret: str) -> bytes:
@@ -55,12 +58,18 @@ async def authenticate_caller(tx: Transaction, authorization: str, now: datetime
 
 
 class RememberedCallers:
-    """Remembers for a moment whose a valid API key is. It forgets at once a key that this process revokes."""
+    """Remembers for a moment whose a valid API key is. It forgets at once a key that this process revokes.
+
+    It also lists the keys that are not revoked (`lists`), for addresses that have sent too many requests.
+    """
 
     def __init__(self, store: HubStore) -> None:
         self._store = store
         self._known: dict[bytes, tuple[ApiCaller, datetime]] = {}  # by digest, and since when
         self._forgotten = 0  # times
+        self._list: dict[str, bytes] = {}  # the digest of the secret by the key's id
+        self._listed: datetime | None = None  # when the list was read; None: it is out of date
+        self._list_lock = asyncio.Lock()
         store.after_change(api_keys, self._forget)
 
     async def find(self, authorization: str, now: datetime) -> ApiCaller | None:
@@ -78,9 +87,26 @@ class RememberedCallers:
             self._known[digest] = (caller, now)
         return caller
 
+    async def lists(self, authorization: str, now: datetime) -> bool:
+        """Return whether this is a key of the list, which is at most `LIST_PERIOD` old.
+
+        A guess costs no query, so a flood of guesses neither loads the database nor keeps out who has a key. A listed
+        key may be expired or just revoked: only `find` says whose key it is.
+        """
+        bearer = _BEARER.fullmatch(authorization)
+        if bearer is None:
+            return False
+        async with self._list_lock:
+            if self._listed is None or not timedelta() <= now - self._listed < LIST_PERIOD:
+                self._listed = now  # before the query: a key that is made meanwhile makes it None again
+                async with self._store.reading() as tx:
+                    self._list = {row.id: row.sha256 for row in (await tx.execute(_SELECT_LIST)).all()}
+        return hmac.compare_digest(secret_digest(bearer[2]), self._list.get(bearer[1], bytes(32)))
+
     def _forget(self) -> None:
         self._forgotten += 1
         self._known.clear()
+        self._listed = None
 
 
 async def authenticate_browser(tx: Transaction, authorization: str, url: str, now: datetime) -> HouseholdBrowser | None:

@@ -141,6 +141,25 @@ class HubConnection(HttpToolsProtocol, asyncio.BufferedProtocol):
         if self._unparsed_bytes > MAX_HEAD_BYTES:
             self._refuse()
 
+    def eof_received(self) -> bool:  # type: ignore[override] # uvicorn closes the connection
+        """Answer the requests of a client that closed its sending side; close the connection if none is complete.
+
+        A stream ends: its client has most likely gone, and a half-closed connection would not tell. TLS has no
+        half-closed connections.
+        """
+        if not self._is_open or self.transport.get_extra_info("ssl_object") is not None:
+            return False
+        cycle = self.cycle
+        if (
+            cycle is None
+            or cycle.more_body
+            or cycle.response_complete
+            or (cycle is self._served and cycle.response_started)
+        ):
+            return False
+        cycle.keep_alive = False
+        return True
+
     def _refuse(self) -> None:
         """Answer what is no request with a 400, unless a response has begun, and read nothing more."""
         if self._is_ending:

@@ -128,8 +128,8 @@ class Code(StrEnum):
     )
     UNSUPPORTED_MEDIA_TYPE = ProblemKind(
         "unsupported_media_type", HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Send application/json",
-        "The Content-Type of the body is not JSON in UTF-8.",
-        "Send `Content-Type: application/json`.",
+        "The Content-Type of the body is not JSON in UTF-8, or the body is compressed.",
+        "Send `Content-Type: application/json` and no `Content-Encoding`.",
     )
     INVALID = ProblemKind(
         "invalid", HTTPStatus.UNPROCESSABLE_ENTITY, "A value of the request is not valid",

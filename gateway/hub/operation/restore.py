@@ -249,6 +249,7 @@ async def _revoke_all(store: HubStore, now: datetime) -> int:
         of_endpoints = list((await tx.scalars(select(endpoints.c.id).where(endpoints.c.sandbox.is_(False)))).all())
         for endpoint in of_endpoints:
             await switch_off(tx, endpoint)
+            await record_revocation(tx, RevocationKind.ENDPOINT, endpoint, now)
         joined = select(homes.c.id).where(homes.c.revoked.is_(None), homes.c.sandbox.is_(False))
         of_homes = list((await tx.scalars(joined)).all())
         for home in of_homes:

@@ -70,6 +70,34 @@ async def test_two_requests_in_one_are_none(tmp_path: Path) -> None:
             assert len((await tx.execute(select(api_keys))).all()) == 1, "the one that he was given"
 
 
+async def test_a_client_that_closes_its_sending_side_after_its_requests_gets_all_its_answers(tmp_path: Path) -> None:
+    async with run_hub(hub_file(tmp_path)) as hub:
+        head = f"Host: {host(hub).decode()}\r\nAuthorization: Bearer {(await hub.retailer()).token}\r\n"
+        asked = f"GET /v1/brands HTTP/1.1\r\n{head}\r\n".encode()
+        post = (
+            f"POST /v1/api_keys HTTP/1.1\r\n{head}Content-Type: application/json\r\nContent-Length: 16\r\n\r\n".encode()
+        )
+        for raw, statuses in (
+            (asked, [200]),
+            (asked * 2, [200, 200]),
+            (asked + post + b'{"label": "till"', [200, 400]),
+            (post + b'{"label": "pos"}', [201]),
+            (post + b'{"label": "po', []),
+            (asked[:-2], []),
+        ):
+            answers = await said(hub, raw)
+            found = [int(each[:3]) for each in answers.split(b"HTTP/1.1 ")[1:]]
+            assert found == statuses, raw
+        stream = f"GET /v1/events/stream HTTP/1.1\r\n{head}\r\n".encode()
+        reader, writer = await asyncio.open_connection("127.0.0.1", hub.hub.site.port)
+        writer.write(stream)
+        assert await reader.readuntil(b"\r\n") == b"HTTP/1.1 200 OK\r\n"
+        writer.write_eof()
+        async with asyncio.timeout(5):
+            await reader.read()
+        writer.close()
+
+
 async def test_nothing_of_the_hub_is_there_under_a_name_that_leads_to_it(tmp_path: Path) -> None:
     """A page of evil.example whose name is turned to the hub's address in the middle: DNS rebinding."""
     paths = ("/", "/join", "/connect/x", "/problems/not_found", "/v1/authorities", "/healthz", "/readyz", "/metrics",

@@ -1,11 +1,12 @@
 import asyncio
+import gzip
 import json
 import time
 from datetime import datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from gateway.hub.api import idempotency as remembered
 from gateway.hub.config import Limits
@@ -13,7 +14,7 @@ from gateway.hub.database.tables import api_keys, idempotency
 from gateway.hub.database.transaction import Transaction
 from gateway.hub.http.authentication import authenticate_caller
 from gateway.hub.http.operation import ApiCaller
-from tests.hubs import RunningHub, hub_file, run_hub
+from tests.hubs import RetailerAccess, RunningHub, hub_file, run_hub
 from tests.webhookhouse import ManualWallClock
 
 JSON = {"Content-Type": "application/json"}
@@ -68,6 +69,16 @@ async def test_what_is_too_large_or_no_json_or_for_another_host_is_refused(tmp_p
         headers = (await hub.retailer()).headers
         assert await code(hub, b" " * 70_000, {**headers, **JSON}) == (413, "too_large")
         assert await code(hub, b"{}", {**headers, "Content-Type": "text/plain"}) == (415, "unsupported_media_type")
+        for coding in ("gzip", "identity, br"):
+            packed = gzip.compress(b'{"label": "till"}')
+            async with hub.http.post(
+                "/v1/api_keys", data=packed, headers={**headers, **JSON, "Content-Encoding": coding}
+            ) as no:
+                assert (no.status, no.headers["Accept-Encoding"]) == (415, "identity")
+                assert "without Content-Encoding" in (await no.json(content_type=None))["detail"]
+        plain = {**headers, **JSON, "Content-Encoding": "identity"}
+        async with hub.http.post("/v1/api_keys", data=b'{"label": "till"}', headers=plain) as made:
+            assert made.status == 201
         assert await code(hub, b"{}", {**headers, **JSON, "Host": "evil.example"}) == (421, "bad_host")
 
 
@@ -185,16 +196,59 @@ async def test_an_address_that_asks_too_much_without_a_key_is_refused_before_any
 
         monkeypatch.setattr("gateway.hub.http.authentication.authenticate_caller", counted)
         assert await read("/v1/api_keys", ours.headers) == (200, 1)
+        assert [await read("/v1/api_keys", ours.headers) for _ in range(9)] == [(200, 0)] * 9, "they are not counted"
         wrong = {"Authorization": f"{ours.headers['Authorization'][:-1]}!"}
         seen = [await read("/v1/api_keys", wrong) for _ in range(10)]
         seen += [await read("/openapi.json", {}) for _ in range(9)]
         assert {status for status, _ in seen[:10]} == {401}
         assert {status for status, _ in seen[10:]} == {200}
         assert await read("/v1/api_keys", wrong) == (429, 0)
-        for path in ("/openapi.json", "/", "/healthz", "/nowhere"):
+        for path in ("/openapi.json", "/", "/nowhere"):
             assert await read(path, {}) == (429, 0), path
         kept = (await read("/v1/api_keys", ours.headers))[0]
         assert kept == 200, "neighbours do not keep out whose key counts"
+
+
+async def test_a_flood_with_a_revoked_key_keeps_out_no_valid_key_and_no_health_check_of_that_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now)
+    async with run_hub(hub_file(tmp_path, limits=Limits()), wall=time.time) as hub:
+        revoked, unused, later = [await hub.retailer() for _ in range(3)]
+        looked_up = 0
+
+        async def counted(tx: Transaction, authorization: str, now: datetime) -> ApiCaller | None:
+            nonlocal looked_up
+            looked_up += 1
+            return await authenticate_caller(tx, authorization, now)
+
+        monkeypatch.setattr("gateway.hub.http.authentication.authenticate_caller", counted)
+
+        async def status(path: str, headers: dict[str, str]) -> int:
+            async with hub.http.get(path, headers=headers) as answer:
+                return answer.status
+
+        async def revoke(retailer: RetailerAccess) -> None:
+            async with hub.hub.store.writing() as tx:
+                mine = update(api_keys).where(api_keys.c.retailer == retailer.id)
+                await tx.execute(mine.values(revoked=hub.hub.now()))
+
+        await revoke(revoked)
+        flood = [await status("/v1/brands", revoked.headers) for _ in range(260)]
+        assert [flood.count(401), flood.count(429), looked_up] == [200, 60, 200]
+        assert await status("/v1/brands", unused.headers) == 200
+        assert [await status(path, {}) for path in ("/healthz", "/readyz")] == [200, 200]
+        guess = {"Authorization": f"{unused.headers['Authorization'][:-26]}{'a' * 26}"}
+        looked_up = 0
+        assert {await status("/v1/brands", guess) for _ in range(50)} == {429}
+        assert looked_up == 0, "a guess costs the database nothing"
+        made_meanwhile = await hub.retailer()
+        assert [await status("/v1/brands", each.headers) for each in (later, made_meanwhile)] == [200, 200]
+        await revoke(later)
+        assert [await status("/v1/brands", later.headers) for _ in range(2)] == [401, 429]
+        checks = [await status("/healthz", {}) for _ in range(260)]
+        assert [checks.count(200), checks.count(429)] == [198, 62], "two were sent before"
 
 
 async def test_the_api_s_document_is_written_once_and_not_sent_again_to_who_has_it(

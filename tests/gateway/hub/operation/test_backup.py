@@ -16,7 +16,7 @@ from gateway.hub import admin
 from gateway.hub.boxes import broker
 from gateway.hub.config import HubFile
 from gateway.hub.database.store import HubStore, StoreUnusable
-from gateway.hub.database.tables import api_keys, brand_keys, retailers, revocations
+from gateway.hub.database.tables import api_keys, brand_keys, endpoints, homes, retailers, revocations
 from gateway.hub.operation import brands as brand_operation
 from gateway.hub.operation import retailers as operation
 from gateway.hub.operation.backup import HubBackup, make_backup, read_backup
@@ -192,6 +192,8 @@ async def test_a_machine_that_is_lost_with_its_list_is_put_back_only_by_a_word_a
         shop = await hub.retailer()
         assert (await HubRetailer(hub, shop).brand())[0] == 201
         assert (await HubRetailer(hub, shop).enrol())[0] == 201
+        url = {"url": "https://shop.example/hooks"}
+        assert (await HubRetailer(hub, shop).call("POST", "/v1/webhook_endpoints", url))[0] == 201
         box = JoiningBox.new(tmp_path / "box")
         await box.join(await create_claim(hub, file))
         backed_up(tmp_path, file)
@@ -225,9 +227,22 @@ async def test_a_machine_that_is_lost_with_its_list_is_put_back_only_by_a_word_a
     async with run_hub(file) as hub:
         assert (await HubRetailer(hub, shop).call("GET", "/v1/brands"))[0] == 401
         assert (await box.counts(file)) is False
-        async with hub.hub.store.reading() as tx:
-            assert (await tx.execute(select(api_keys.c.id).where(api_keys.c.revoked.is_(None)))).all() == []
-            assert (await tx.execute(select(brand_keys.c.kid).where(brand_keys.c.revoked.is_(None)))).all() != []
+        await _check_nothing_counts(hub.hub.store)
+    await put_back(tmp_path, file, replace=True)
+    async with beside(file) as store:
+        await _check_nothing_counts(store)
+
+
+async def _check_nothing_counts(store: HubStore) -> None:
+    async with store.reading() as tx:
+        for valid in (
+            select(api_keys.c.id).where(api_keys.c.revoked.is_(None)),
+            select(endpoints.c.id).where(endpoints.c.enabled),
+            select(homes.c.id).where(homes.c.revoked.is_(None)),
+        ):
+            assert (await tx.execute(valid)).all() == []
+        brands_keys = select(brand_keys.c.kid).where(brand_keys.c.revoked.is_(None))
+        assert (await tx.execute(brands_keys)).all() != [], "homes know them, and the hub cannot give them anew"
 
 
 async def test_a_backup_that_was_cut_or_changed_is_known_before_anything_is_touched(tmp_path: Path) -> None:
