@@ -112,8 +112,15 @@ async def create(call: RequestContext, body: DeliveryBatch) -> Response[Delivery
         new = _parsed(delivery_models.NewDelivery, item)
         if isinstance(new, ApiProblem):
             raise new
-        async with savepoint(call.tx, ApiProblem, IntegrityError):
-            response = await deliveries.create(call, new)
+
+        async def create_() -> Response[delivery_models.MadeDelivery]:
+            async with savepoint(call.tx, ApiProblem, IntegrityError):
+                return await deliveries.create(call, new)
+
+        try:
+            response = await create_()
+        except IntegrityError:  # a concurrent request won, and the next attempt sees what it did
+            response = await create_()
         return response.status or HTTPStatus.CREATED, response.body
 
     results = await _results(call, "/v1/deliveries", body.items, announce, DeliveryItemResult)

@@ -7,8 +7,8 @@ draft-ietf-httpapi-idempotency-key-header). Of two such requests at once one fai
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
-from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from email.message import EmailMessage
@@ -273,19 +273,17 @@ class ApiDispatcher:
                 self.context.wake_ups.jobs()
             return response
 
-        try:
-            return await write()
-        except IntegrityError as error:  # a concurrent request won; with its key its response is stored
-            if keyed is None:
-                raise concurrent_request() from error
-        except ApiProblem:  # perhaps because the same request was done at this moment
-            if keyed is None:
-                raise
-            async with self.context.store.writing() as tx:
-                stored = await stored_response(tx, keyed, now)
-            if stored is None:
-                raise
-            return stored
+        with contextlib.suppress(IntegrityError):  # a concurrent request won, and the next attempt sees what it did
+            try:
+                return await write()
+            except ApiProblem:  # perhaps because the same request was done at this moment
+                if keyed is None:
+                    raise
+                async with self.context.store.writing() as tx:
+                    stored = await stored_response(tx, keyed, now)
+                if stored is None:
+                    raise
+                return stored
         try:
             return await write()
         except IntegrityError as error:
@@ -347,7 +345,7 @@ async def _stream_response(stream: AsyncGenerator[bytes, None], media_type: str)
     first = await anext(stream)  # before the response begins, it may still become a problem
 
     async def parts() -> AsyncGenerator[bytes, None]:
-        async with aclosing(stream):
+        async with contextlib.aclosing(stream):
             yield first
             async for part in stream:
                 yield part

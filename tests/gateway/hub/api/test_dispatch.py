@@ -14,6 +14,7 @@ from gateway.hub.database.tables import api_keys, idempotency
 from gateway.hub.database.transaction import Transaction
 from gateway.hub.http.authentication import authenticate_caller
 from gateway.hub.http.operation import ApiCaller
+from tests.announcing import connected_home
 from tests.hubs import RetailerAccess, RunningHub, hub_file, run_hub
 from tests.webhookhouse import ManualWallClock
 
@@ -106,6 +107,24 @@ async def test_the_same_idempotency_key_gets_the_same_answer_and_does_it_once(tm
             assert await tx.scalar(select(func.count()).select_from(api_keys)) == 2, "the first and this one"
         async with hub.http.post("/v1/api_keys", json={"label": "other"}, headers=headers) as other:
             assert (other.status, (await other.json(content_type=None))["code"]) == (422, "idempotency_key_reused")
+
+
+async def test_of_two_who_make_one_name_at_once_the_later_is_answered_that_it_exists_already(tmp_path: Path) -> None:
+    async with run_hub(hub_file(tmp_path)) as hub:
+        home = await connected_home(hub)
+        announced = {"connection": home.connection, "delivery": home.promise(name="ORD-4711")}
+        batched = {"items": [{**announced, "delivery": home.promise(name="ORD-4712")}]}
+        brands = [home.ask("POST", "/v1/brands", {"id": "soleil", "name": "Soleil"}) for _ in range(6)]
+        orders = [home.ask("POST", "/v1/deliveries", announced) for _ in range(6)]
+        batches = [home.ask("POST", "/v1/delivery_batches", batched) for _ in range(6)]
+        for answers in (await asyncio.gather(*brands), await asyncio.gather(*orders)):
+            assert sorted((status, said.get("code")) for status, said in answers) == [
+                (201, None), *[(409, "already_exists")] * 5
+            ]  # fmt: skip
+        results = [said["data"][0] for _, said in await asyncio.gather(*batches)]
+        assert sorted((one["status"], (one["problem"] or {}).get("code")) for one in results) == [
+            (201, None), *[(409, "already_exists")] * 5
+        ]  # fmt: skip
 
 
 async def test_an_idempotency_key_outlives_the_hub(tmp_path: Path) -> None:
