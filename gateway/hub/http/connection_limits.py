@@ -147,17 +147,13 @@ class HubConnection(HttpToolsProtocol, asyncio.BufferedProtocol):
         A stream ends: its client has most likely gone, and a half-closed connection would not tell. TLS has no
         half-closed connections.
         """
-        if not self._is_open or self.transport.get_extra_info("ssl_object") is not None:
+        if not self._is_open or self._served is None or self.transport.get_extra_info("ssl_object") is not None:
             return False
-        cycle = self.cycle
-        if (
-            cycle is None
-            or cycle.more_body
-            or cycle.response_complete
-            or (cycle is self._served and cycle.response_started)
-        ):
+        newest = self.cycle
+        is_begun = newest is self._served and newest.response_started
+        if newest.more_body or is_begun:
             return False
-        cycle.keep_alive = False
+        newest.keep_alive = False
         return True
 
     def _refuse(self) -> None:
