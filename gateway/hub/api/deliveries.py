@@ -441,27 +441,30 @@ async def _check_terms(
     fields = (named or order).model_fields_set
     parts = order.model_dump(include={"entrance", "place", "carrier"} & fields)
     forbidden = forbidden_parts(connection.terms, parts)
-    forbidden |= {part: why for part, why in _misplaced(connection, order, fields) if part not in forbidden}
-    if not forbidden:
+    mistakes = [(part, f"{part}_not_permitted", why) for part, why in forbidden.items()]
+    for part, why in _misplaced(connection, order, fields):
+        if part not in forbidden:
+            mistakes.append((part, "place_not_permitted", why))
+    if not mistakes:
         return
     connected = (homes.c.id == connection.home, homes.c.revoked.is_(None), or_(homes.c.there, homes.c.sandbox))
     if await call.tx.scalar(select(homes.c.id).where(*connected)) is not None:
         errors = [
-            Detail(pointer=f"/delivery/{part}" if named else "/token", where="body",
-                   code=f"{part.rpartition('/')[2]}_not_permitted", detail=reason)
-            for part, reason in forbidden.items()
-        ]  # fmt: skip
+            Detail(pointer=f"/delivery/{part}" if named else "/token", where="body", code=code, detail=why)
+            for part, code, why in mistakes
+        ]
         raise ApiProblem(Code.NOT_PERMITTED, errors=errors)
 
 
 def _misplaced(connection: Row[Any], order: DeliveryBody, named: AbstractSet[str]) -> Iterator[tuple[str, str]]:
-    """Yield each place that does not belong to the order's entrance: its pointer in the order, and why."""
+    """Yield each place that does not belong to the order's entrance: which named field is wrong, and why."""
     items = (order.items or ()) if isinstance(order, DeliveryBodyV2) else ()
     places = [("place", order.place), *((f"items/{n}/place", item.place) for n, item in enumerate(items))]
     for pointer, place in places:
         why = misplaced(connection.terms, order.entrance, place)
-        if why is not None and named & {"entrance", pointer.partition("/")[0]}:
-            yield pointer, why
+        is_named = pointer.partition("/")[0] in named
+        if why is not None and (is_named or "entrance" in named):
+            yield pointer if is_named else "entrance", why
 
 
 def _check_open(row: Row[Any], known: int | None) -> None:
@@ -594,8 +597,8 @@ async def _store_and_send(
         elif token is None:
             orders.sign_message(call, row.brand, None, order)
     except orders.MessageTooLarge as error:
-        reason = "Signed it is larger than 32 KiB: fewer or shorter codes."
-        raise ApiProblem.at("/delivery/parcels", "too_large", reason) from error
+        reason = "Signed it is larger than 32 KiB: fewer or shorter codes, or less in `items` and `info`."
+        raise ApiProblem.at("/delivery", "too_large", reason) from error
     await notify(call, row, event)
 
 

@@ -1,8 +1,8 @@
 """Explains validation errors in words: what a pattern means, which fields a choice allows."""
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import get_args
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeVar, get_args
 
 from fastapi.exceptions import RequestValidationError
 from pydantic import StringConstraints, ValidationError
@@ -19,6 +19,8 @@ from gateway.hub.http.problem import ApiProblem, Code, Detail, ErrorLocation
 from gateway.protocol.box_hub import Envelope, Token
 from gateway.protocol.consent_request import CompactJws, Hours, Kid, Label, PublicX
 from gateway.system.destinations import URL_PATTERN
+
+E = TypeVar("E", bound=Mapping[str, Any])  # an error of pydantic or FastAPI
 
 _MAX_DETAILS = 20  # of one problem
 _ID_PATTERN = re.compile(r"\^([a-z]+)-\[a-z2-7\]\{26\}\$", re.ASCII)
@@ -61,7 +63,7 @@ def pattern_meaning(pattern: str) -> str | None:
 
 def problem_of(error: ValidationError, where: ErrorLocation) -> ApiProblem:
     """Return the problem of a part of a request that is not valid, with its first mistakes."""
-    mistakes = error.errors(include_url=False, include_input=False)
+    mistakes = _without_consequences(error.errors(include_url=False, include_input=False))
     details = [detail for mistake in mistakes for detail in details_of(mistake, where)]
     return ApiProblem(Code.INVALID, errors=details[:_MAX_DETAILS])
 
@@ -71,7 +73,7 @@ def problem_of_request(error: RequestValidationError) -> ApiProblem:
 
     FastAPI puts the part of the request in front of each place.
     """
-    mistakes = error.errors()
+    mistakes = _without_consequences(error.errors())
     if any(mistake["loc"][0] == "path" for mistake in mistakes):
         return ApiProblem(Code.NOT_FOUND)
     details = [
@@ -83,6 +85,16 @@ def problem_of_request(error: RequestValidationError) -> ApiProblem:
         )
     ]
     return ApiProblem(Code.INVALID, errors=details[:_MAX_DETAILS])
+
+
+def _without_consequences(mistakes: Sequence[E]) -> list[E]:
+    """Leave out that an array is too short where it is so because of a mistake in one of its items."""
+    places = [tuple(each["loc"]) for each in mistakes]
+
+    def has_inner(place: tuple[int | str, ...]) -> bool:
+        return any(len(inner) > len(place) and inner[: len(place)] == place for inner in places)
+
+    return [each for each in mistakes if each["type"] != "too_short" or not has_inner(tuple(each["loc"]))]
 
 
 def details_of(error: ErrorDetails, where: ErrorLocation) -> Iterator[Detail]:
@@ -100,9 +112,25 @@ def details_of(error: ErrorDetails, where: ErrorLocation) -> Iterator[Detail]:
             text = "This is missing."
         case "string_pattern_mismatch":
             text = f"This has to be {pattern_meaning(context['pattern']) or 'written otherwise'}."
+        case "model_type" | "model_attributes_type" | "dict_type":
+            text = "This has to be an object."
+        case "tuple_type" | "list_type":
+            text = "This has to be an array."
+        case "too_short":
+            text = f"This has to have at least {_count(context['min_length'], 'item')}."
+        case "too_long":
+            text = f"This may have at most {_count(context['max_length'], 'item')}."
+        case "string_too_short":
+            text = f"This has to have at least {_count(context['min_length'], 'character')}."
+        case "string_too_long":
+            text = f"This may have at most {_count(context['max_length'], 'character')}."
         case _:
             text = error["msg"].removeprefix("Value error, ")
     yield Detail(pointer=pointer, where=where, code=code, detail=text)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _pointer(loc: tuple[int | str, ...]) -> str:

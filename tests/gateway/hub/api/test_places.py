@@ -78,9 +78,10 @@ async def test_a_place_that_does_not_belong_to_the_entrance_is_refused_at_once(t
             assert error["pointer"] == pointer
         made = await home.announce(name="right", place="fridge")
         path = f"/v1/deliveries/{made['id']}"
-        for change in ({"place": "shelf"}, {"entrance": "garage"}):
+        for change, named in (({"place": "shelf"}, "place"), ({"entrance": "garage"}, "entrance")):
             status, said = await home.ask("PATCH", path, {"delivery": change})
             assert (status, said["errors"][0]["code"]) == (422, "place_not_permitted"), change
+            assert said["errors"][0]["pointer"] == f"/delivery/{named}", "of a change a field that it names"
         status, said = await home.ask("PATCH", path, {"delivery": {"place": "shelf", "entrance": "garage"}})
         assert (status, said["place"]) == (200, "shelf")
         signed = home.offer("signed").model_copy(update={"entrance": "garage"})

@@ -1,3 +1,5 @@
+import copy
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -58,6 +60,12 @@ def test_whatever_has_to_be_written_in_one_way_has_words_for_it(tmp_path: Path) 
         ({"courier_sha256": "x"}, "/delivery/courier_sha256",
          "This has to be a SHA-256 as 64 lower-case hexadecimal digits."),
         ({"parcels": ["XY123456785FR", "xy 123456785 fr"]}, "/delivery/parcels", "the same parcel twice"),
+        ({"parcels": "XY123456785FR"}, "/delivery/parcels", "This has to be an array."),
+        ({"parcels": [f"A{n}" for n in range(51)]}, "/delivery/parcels", "This may have at most 50 items."),
+        ({"items": [{"code": "A1", "place": "Hall", "max_celsius": 8}]}, "/delivery/items/0/place",
+         "This has to be 1 to 64 characters: lower-case letters, digits and hyphens."),
+        ({"items": []}, "/delivery/items", "This has to have at least 1 item."),
+        ({"window": "today"}, "/delivery/window", "This has to be an object."),
     ],
 )  # fmt: skip
 async def test_no_retailer_is_answered_by_a_regular_expression(
@@ -74,3 +82,44 @@ async def test_no_retailer_is_answered_by_a_regular_expression(
         assert (
             answer["errors"][0]["detail"] == "This has to be an id that the hub gave: con- and 26 letters and digits."
         )
+
+
+def fields(document: dict[str, Any], schema: dict[str, Any], at: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Each field of a body, with the fields around it."""
+    while "$ref" in schema:
+        schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    for other in (*schema.get("oneOf", ()), *schema.get("anyOf", ()), *schema.get("allOf", ())):
+        yield from fields(document, other, at)
+    for name, inner in schema.get("properties", {}).items():
+        yield (*at, name)
+        yield from fields(document, inner, (*at, name))
+
+
+async def test_each_field_of_each_body_is_named_where_it_is_wrong(tmp_path: Path) -> None:
+    tried = 0
+    async with run_hub(hub_file(tmp_path)) as hub:
+        home = await connected_home(hub)
+        announced = {"connection": home.connection, "delivery": home.promise()}
+        _, made = await home.ask("POST", "/v1/deliveries", {**announced, "delivery": home.promise(name="made")})
+        _, document = await home.ask("GET", "/openapi.json")
+        for path, method, good in (
+            ("/v1/deliveries", "post", announced),
+            ("/v1/deliveries/{delivery_id}", "patch", {"delivery": {}}),
+            ("/v1/api_keys", "post", {"label": "till"}),
+            ("/v1/connections", "post", {"brand": home.brand, "asked": {"carriers": ["Chronopost"]}}),
+            ("/v1/webhook_endpoints", "post", {"url": "https://shop.example/hooks"}),
+        ):
+            body = document["paths"][path][method]["requestBody"]["content"]["application/json"]["schema"]
+            for field in set(fields(document, body)):
+                wrong: dict[str, Any] = copy.deepcopy(good)
+                inner = wrong
+                for name in field[:-1]:
+                    inner = inner.setdefault(name, {}) if isinstance(inner.get(name, {}), dict) else {}
+                inner[field[-1]] = [[]]
+                status, said = await home.ask(method, path.replace("{delivery_id}", made["id"]), wrong)
+                assert status == 422, (path, field, said)
+                pointers = [mistake["pointer"] for mistake in said["errors"]]
+                asked = f"/{'/'.join(field)}"
+                assert any(f"{pointer}/".startswith(f"{asked}/") for pointer in pointers), (path, field, said)
+                tried += 1
+    assert tried > 50
