@@ -88,6 +88,7 @@ class HubConnection(HttpToolsProtocol, asyncio.BufferedProtocol):
         self._is_open = self._is_ending = False
         self._unparsed_bytes = 0  # received since the parser's last call of a method of this class
         self._in_head = True
+        self._offers_protocol = False  # the request that the parser has just read
         self._timer: asyncio.TimerHandle | None = None
         self._served: RequestResponseCycle | None = None  # the request that is in progress, or was last
 
@@ -132,9 +133,7 @@ class HubConnection(HttpToolsProtocol, asyncio.BufferedProtocol):
         self._unset_keepalive_if_required()
         self._unparsed_bytes += len(data)
         try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            return  # the request is answered as any other; the connection speaks nothing else
+            self._parse(data)
         except httptools.HttpParserError:
             self._refuse()
             return
@@ -155,6 +154,33 @@ class HubConnection(HttpToolsProtocol, asyncio.BufferedProtocol):
             return False
         newest.keep_alive = False
         return True
+
+    def _parse(self, data: bytes) -> None:
+        """Parse a piece. A request that offers another protocol is parsed anew without its offer.
+
+        Each request of Java's HttpClient by http offers HTTP/2, and such an offer ends the parser before the body.
+        """
+        while True:
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as offer:
+                if not self._offers_protocol:
+                    raise httptools.HttpParserError("CONNECT is for proxies") from offer
+                self._offers_protocol = False
+                data = self._head_without_offer() + data[offer.args[0] :]
+                self.parser = httptools.HttpRequestParser(self)
+            else:
+                return
+
+    def _head_without_offer(self) -> bytes:
+        lines = [b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())]
+        for name, value in self.headers:
+            if name == b"connection":
+                kept = [option for option in value.split(b",") if option.strip().lower() != b"upgrade"]
+                lines.append(b"%s: %s" % (name, b",".join(kept)))
+            elif name != b"upgrade":
+                lines.append(b"%s: %s" % (name, value))
+        return b"\r\n".join([*lines, b"", b""])
 
     def _refuse(self) -> None:
         """Answer what is no request with a 400, unless a response has begun, and read nothing more."""
@@ -191,7 +217,10 @@ class HubConnection(HttpToolsProtocol, asyncio.BufferedProtocol):
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Begin to serve the request."""
+        """Begin to serve the request, unless it is parsed anew."""
+        self._offers_protocol = self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
+        if self._offers_protocol:
+            return
         self._in_head, self._unparsed_bytes = False, 0
         self._set_timeout(self._limiter.request_end_timeout_s)
         super().on_headers_complete()
@@ -203,6 +232,8 @@ class HubConnection(HttpToolsProtocol, asyncio.BufferedProtocol):
 
     def on_message_complete(self) -> None:
         """Wait without limit for the response to the complete request."""
+        if self._offers_protocol:
+            return
         self._unparsed_bytes = 0
         self._in_head = True
         if self._served is not None and self._served.response_complete:

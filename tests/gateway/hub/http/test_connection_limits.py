@@ -259,6 +259,46 @@ async def test_what_follows_a_body_is_no_header(tmp_path: Path) -> None:
         assert b"HTTP/1.1 401 " in await said(hub, asked.encode())
 
 
+@pytest.mark.parametrize("cut", [0, 1, 40, 250], ids=["at once", "after a byte", "in its head", "in its body"])
+@pytest.mark.parametrize("chunked", [False, True], ids=["with a length", "in chunks"])
+async def test_java_s_offer_of_http_2_is_declined_and_its_request_is_served_with_its_body(
+    tmp_path: Path, cut: int, *, chunked: bool
+) -> None:
+    """The JDK's HttpClient sends such a head with each request that is not encrypted."""
+    async with hub_with(hub_file(tmp_path)) as hub:
+        who = await hub.retailer()
+        offer = (
+            f"POST /v1/api_keys HTTP/1.1\r\nConnection: Upgrade, HTTP2-Settings\r\nHost: {urlsplit(hub.url).netloc}\r\n"
+            "HTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA\r\nUpgrade: h2c\r\n"
+            f"Content-Type: application/json\r\nAuthorization: Bearer {who.token}\r\n"
+        )
+        body = '{"label":"java"}'
+        sent = (
+            f"Transfer-Encoding: chunked\r\n\r\n10\r\n{body}\r\n0\r\n\r\n"
+            if chunked
+            else (f"Content-Length: 16\r\n\r\n{body}")
+        )
+        reader, writer = await connected(hub)
+        writer.write((offer + sent).encode()[:cut])
+        await asyncio.sleep(0.05)
+        writer.write((offer + sent).encode()[cut:] + (offer.replace("Upgrade, ", "Upgrade, close, ") + sent).encode())
+        got = await asyncio.wait_for(reader.read(), 10)
+        writer.close()
+        assert got.count(b"HTTP/1.1 201 ") == 2, got
+        assert got.count(b'"label":"java"') == 2
+
+
+async def test_a_hub_is_no_proxy(tmp_path: Path) -> None:
+    async with hub_with(hub_file(tmp_path)) as hub:
+        where = urlsplit(hub.url).netloc
+        for target in (where, "/v1/api_keys"):
+            got = await said(
+                hub, f"CONNECT {target} HTTP/1.1\r\nHost: {where}\r\nUpgrade: h2c\r\n\r\nGET / HTTP/1.1".encode()
+            )
+            assert got.startswith(b"HTTP/1.1 4")
+            assert got.count(b"HTTP/1.1 ") == 1
+
+
 async def test_a_mistake_in_what_was_sent_ahead_does_not_stand_in_the_answer_before_it(tmp_path: Path) -> None:
     async with hub_with(hub_file(tmp_path)) as hub:
         who = await hub.retailer()
