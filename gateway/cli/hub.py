@@ -41,10 +41,10 @@ from gateway.system.pki.pages import format_fingerprint
 def hub_retailer(
     name: Annotated[str, typer.Argument(help="Its name, as homes read it.")], *, config: HubConfig = DEFAULT_CONFIG
 ) -> None:
-    """Let a retailer in: tells its first API key, this once."""
+    """Add a retailer, and print its first API key. The hub shows a key only once."""
     file = load_file(config)
     retailer, token = run_in_store(file, config, lambda store: create_retailer(store, name, now=machine_time()))
-    print_line(f"{name} is {retailer}. Its key, told this once:\n{token}")
+    print_line(f"{name} is {retailer}. The hub shows its API key only now:\n{token}")
 
 
 @cli.example("perron hub-config", "perron hub-config --config /etc/perron-hub/hub.yaml")

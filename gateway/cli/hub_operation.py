@@ -123,9 +123,9 @@ def _print_record(record: BaseModel, *, as_json: bool) -> None:
 def add(
     name: Annotated[str, typer.Argument(help="Its name, as homes read it.")], *, config: HubConfig = DEFAULT_CONFIG
 ) -> None:
-    """Let a retailer in, and print its first API key, this once. `perron hub-retailer` does the same."""
+    """Add a retailer, and print its first API key, shown only once. `perron hub-retailer` does the same."""
     retailer, token = _operate(config, lambda store, now: create_retailer(store, name, now=now))
-    print_line(f"{name} is {retailer}. Its key, told this once:\n{token}")
+    print_line(f"{name} is {retailer}. The hub shows its API key only now:\n{token}")
 
 
 @retailers.example("perron hub retailer suspend ret-...")
@@ -204,11 +204,11 @@ def add_key(
     right: Annotated[Literal["full", "read"], typer.Option(help="What the key may do.")] = "full",
     config: HubConfig = DEFAULT_CONFIG,
 ) -> None:
-    """Make an API key for a retailer that has no valid key left, and print it, this once."""
+    """Make an API key for a retailer that has no valid key left, and print it. The hub shows a key only once."""
     _, token = _operate(
         config, lambda store, now: retailer_operation.create_key(store, retailer, label=label, right=right, now=now)
     )
-    print_line(f"Its key, told this once:\n{token}")
+    print_line(f"The hub shows its API key only now:\n{token}")
 
 
 @keys.example("perron hub key revoke key-...", name="revoke")

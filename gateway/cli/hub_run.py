@@ -36,11 +36,12 @@ hub_backup.add_commands(group)
     ),
 )  # fmt: skip
 def hub(context: typer.Context, *, config: HubConfig = DEFAULT_CONFIG) -> None:
-    """Run a hub until it is told to end; with a command, operate one: its retailers, keys, brands and homes.
+    """Run a hub until SIGTERM or Ctrl+C. With a command, operate one: its retailers, keys, brands and homes.
 
-    A hub is one URL for retailers, owners and couriers of many boxes. It keeps what was asked and what the boxes
-    answered, and rings at their doors. It decides nothing: a box believes what a brand or its own household has signed.
-    docs/operator/hub.md tells how it is set up. A command changes a running hub within a second, by its database.
+    A hub is one address for retailers, owners and couriers of many boxes. It stores what retailers ask and what boxes
+    answer, and passes it on. It decides nothing: a box acts on what a brand or its own household has signed.
+    docs/operator/hub.md describes the set-up. A command writes to the database, and a running hub acts on it within a
+    second.
     """
     if context.invoked_subcommand is not None:
         if config != DEFAULT_CONFIG:

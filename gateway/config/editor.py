@@ -20,6 +20,7 @@ from gateway.system.atomic_file import write_whole
 from gateway.system.config_section import ConfigError, describe_read_error
 from gateway.system.located_yaml import MAX_YAML_BYTES, InvalidYaml, parse_yaml
 from gateway.system.regular_file import read_text
+from gateway.system.text import error_line
 
 ENTRANCE = "entrance"  # the kind of what stands under `entrances`, beside the kinds of devices
 RECEPTION = "reception"  # of what stands under `receptions`
@@ -276,7 +277,7 @@ def _load_home(text: str, file: Path) -> CommentedMap:
         house = _yaml().load(text)
     except YAMLError as error:
         raise EditRejected(
-            f"{file}: this is not valid YAML: {str(error).splitlines()[0]}.", "Correct the file first."
+            f"{file}: this is not valid YAML: {error_line(error)}.", "Correct the file first."
         ) from error
     if not isinstance(house, CommentedMap):
         raise EditRejected(f"{file}: there is no house in it.", "Correct the file, or name another with --home.")

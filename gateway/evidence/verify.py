@@ -41,7 +41,7 @@ from gateway.system.atomic_file import open_regular, read_regular
 from gateway.system.dates import utc_text
 from gateway.system.i18n import SOURCE
 from gateway.system.regular_file import FileTooLarge, NotRegularFile
-from gateway.system.text import sanitized
+from gateway.system.text import error_line, sanitized
 
 NOTE_NO_KEY = "no key was given to compare with: the folder agrees with itself; compare the fingerprint"
 NOTE_NO_CHECKPOINT = "no checkpoint was given: whether the box rolled its log back cannot be told"
@@ -102,7 +102,7 @@ class _Verification:
         try:
             return read_tombstone(self.folder)
         except (ValueError, OSError) as failure:
-            where = f"{TOMBSTONE_FILE}: {str(failure).splitlines()[0]}"
+            where = f"{TOMBSTONE_FILE}: {error_line(failure)}"
             raise ProofDefect(ProofProblem.TOMBSTONE_WRONG, where) from failure
 
     def _accepts(self, key: PublicKey) -> bool:

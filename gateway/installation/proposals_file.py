@@ -12,6 +12,7 @@ from gateway.config.editor import EditRejected, build_section, render_section
 from gateway.installation.proposal_checks import LOGIN_KEY, MAX_PENDING_PROPOSALS, MAX_PROPOSAL_BYTES, Proposal
 from gateway.system.atomic_file import read_regular
 from gateway.system.located_yaml import InvalidYaml, parse_yaml
+from gateway.system.text import error_line
 
 MAX_DONE_PROPOSALS = 8  # accepted proposals that are still shown
 MAX_LOGIN_CHARACTERS = 200
@@ -29,7 +30,7 @@ def read_proposals(file: Path) -> tuple[Proposal, ...]:
     except FileNotFoundError:
         return ()
     except (OSError, ValidationError) as error:
-        log.error("proposals_unreadable", file=str(file), why=str(error).splitlines()[0])
+        log.error("proposals_unreadable", file=str(file), why=error_line(error))
         return ()
 
 

@@ -18,6 +18,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
 from ruamel.yaml.parser import Parser
 
 from gateway.domain.frozen import Frozen
+from gateway.system.text import error_line
 
 MAX_YAML_BYTES = 262_144  # bytes
 MAX_DEPTH = 16  # levels; home.yaml needs six
@@ -68,7 +69,7 @@ def parse_yaml(text: str) -> object:
     except MarkedYAMLError as error:
         raise _explain(error, text.splitlines()) from error
     except YAMLError as error:
-        raise InvalidYaml(f"this is not valid YAML: {str(error).splitlines()[0]}", SourcePosition(1, 1)) from error
+        raise InvalidYaml(f"this is not valid YAML: {error_line(error)}", SourcePosition(1, 1)) from error
 
 
 _SYNTAX_HINTS = (  # a sign in the library's text, what is wrong, and whether that is where the error's context began

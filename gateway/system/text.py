@@ -28,6 +28,11 @@ PASSWORD_IN_URL = re.compile(r"(?i)(?:password|passwd|passwort|pwd|psw|pw|pass)=
 ONE_DOT_LEADER = "\u2024"  # looks like a full stop, and no messenger makes a link with it
 
 
+def error_line(error: BaseException) -> str:
+    """Return the first line of an error's text, or the name of its type if it has no text."""
+    return next(iter(str(error).splitlines()), "") or type(error).__name__
+
+
 def without_links(name: str) -> str:
     """Return text from outside without links, mentions and markup for a phone's messenger, also direction-isolated.
 

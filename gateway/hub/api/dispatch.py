@@ -58,6 +58,7 @@ from gateway.hub.http.request_record import (
 from gateway.hub.worker import WorkerContext
 from gateway.protocol.strict_json import loads
 from gateway.system.http_limits import RequestTurns
+from gateway.system.text import error_line
 
 log = structlog.get_logger(__name__)
 
@@ -134,8 +135,7 @@ class RequestGate:
         except ClientDisconnect:
             log.debug("client_left")
         except (DBAPIError, OSError) as error:
-            why = (str(error) or type(error).__name__).splitlines()[0]
-            log.error("request_failed", operation=current_request().operation, why=why)
+            log.error("request_failed", operation=current_request().operation, why=error_line(error))
             is_unavailable = isinstance(error, OSError)  # a full disk or a restarting database: nothing was done
             return _STORE_UNAVAILABLE if is_unavailable else ApiProblem(Code.INTERNAL)
         return None

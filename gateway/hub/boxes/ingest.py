@@ -31,6 +31,7 @@ from gateway.protocol.box_hub import (
     home_of_topic,
 )
 from gateway.protocol.box_statement import is_statement
+from gateway.system.text import error_line
 from gateway.system.token_bucket import TokenBuckets
 
 log = structlog.get_logger(__name__)
@@ -133,7 +134,7 @@ class Ingest:
                     self.context.metrics.dropped.labels("set_aside").inc()
         except StoreUnavailable as error:
             self.context.metrics.dropped.labels("store").inc(len(messages))
-            log.error("words_not_kept", why=str(error).splitlines()[0])
+            log.error("words_not_kept", why=error_line(error))
             await asyncio.sleep(1)
 
     async def _try_storing(self, item: str, name: str, messages: BoxMessages, *, effects: bool = True) -> bool:

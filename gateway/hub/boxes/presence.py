@@ -29,6 +29,7 @@ from gateway.hub.database.transaction import Transaction, finish_despite_cancel
 from gateway.hub.worker import WorkerContext
 from gateway.mqtt.packets import NotSent
 from gateway.protocol.box_hub import down_topic
+from gateway.system.text import error_line
 
 log = structlog.get_logger(__name__)
 
@@ -92,7 +93,7 @@ class HomePresence:
             try:
                 await self._check_all(connection)
             except OSError as error:
-                log.error("homes_not_counted", why=str(error).splitlines()[0])
+                log.error("homes_not_counted", why=error_line(error))
                 await asyncio.sleep(RETRY_DELAY_S)
                 self._must_check_all.set()
 

@@ -43,6 +43,7 @@ from gateway.hub.database.migrations import SchemaUnusable, database_faults, mig
 from gateway.hub.database.postgresql import MAX_CONNECTIONS, PostgreSQLDatabase
 from gateway.hub.database.sqlite import SQLiteDatabase
 from gateway.hub.database.transaction import Transaction, finish_despite_cancel
+from gateway.system.text import error_line
 
 log = structlog.get_logger(__name__)
 
@@ -71,7 +72,7 @@ def log_unavailable(event_name: str, *expected: type[Exception], level: int = lo
     try:
         yield
     except errors as error:
-        log.log(level, event_name, why=_error_text(error))
+        log.log(level, event_name, why=error_line(error))
 
 
 class StoreUnusable(Exception):  # noqa: N818 - it says what is the matter
@@ -202,11 +203,11 @@ class HubStore:
             raise StoreUnavailable("The database did not answer in time.") from error
         except exc.DBAPIError as error:
             if is_transient(error):
-                raise StoreUnavailable(_error_text(error)) from error
+                raise StoreUnavailable(error_line(error)) from error
             if is_schema_fault(error):
                 self._has_schema_fault = True
                 todo = "restart the hub: it then says what is missing"
-                log.error("schema_fault", why=_error_text(error), todo=todo)
+                log.error("schema_fault", why=error_line(error), todo=todo)
             raise
         finally:
             self._open_sessions.discard(given_back)
@@ -280,11 +281,7 @@ def is_schema_fault(error: exc.DBAPIError) -> bool:
 def _why_unusable(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    return "it does not answer" if isinstance(error, TimeoutError) else _error_text(error)  # asyncpg's has no text
-
-
-def _error_text(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]
+    return "it does not answer" if isinstance(error, TimeoutError) else error_line(error)  # asyncpg's has no text
 
 
 def _check_openable(url: URL) -> None:

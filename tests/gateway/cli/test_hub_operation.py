@@ -149,7 +149,7 @@ def test_the_hubs_file_may_stand_before_the_command_and_what_is_not_there_is_sai
     file = tmp_path / "hub.yaml"
     file.write_text("url: http://127.0.0.1:8643\nfolder: hub\n")
     added = run_perron("hub", "--config", file, "retailer", "add", "Maison Lune")
-    assert (added.returncode, "told this once" in added.stdout) == (0, True), added.stderr
+    assert (added.returncode, "only now" in added.stdout) == (0, True), added.stderr
     listed = run_perron("hub", "--config", file, "retailer", "list")
     assert listed.stdout.split()[:3] == ["id", "name", "state"]
     assert "Maison Lune" in listed.stdout
