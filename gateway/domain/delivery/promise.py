@@ -30,11 +30,12 @@ from gateway.domain.frozen import Frozen
 
 MAX_WINDOW = timedelta(days=7)
 MAX_PARCELS = 50
-_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+# Java writes nanoseconds, .NET 100 ns; what is finer than a microsecond is cut off.
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 # The same for the documents of an API (ECMA-262), with the years in it.
 _RFC3339_SCHEMA = (
     "^(2[01][0-9][0-9]|2200)-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}"
-    "([.][0-9]{1,6})?([Zz]|[+-][0-9]{2}:[0-9]{2})$"
+    "([.][0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})$"
 )
 
 

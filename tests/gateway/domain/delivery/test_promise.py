@@ -45,6 +45,12 @@ def test_times_are_kept_in_utc_whatever_their_offset() -> None:
     assert found.start.tzinfo is UTC
 
 
+def test_times_as_java_and_dotnet_write_them_are_cut_to_microseconds() -> None:
+    window = {"start": "2026-06-10T13:00:00.123456789Z", "end": "2026-06-10T15:30:00.7654321+02:00"}
+    found = read(window=window).window
+    assert (found.start.microsecond, found.end.microsecond) == (123_456, 765_432)
+
+
 def test_parcels_stand_in_their_one_writing() -> None:
     assert read(parcels=["8L 20524 75203 2", "(00)106141411234567897"]).parcels == (PARCEL, "106141411234567897")
 
@@ -79,6 +85,7 @@ HOUR = {"start": "2026-06-10T13:00:00Z", "end": "2026-06-10T14:00:00Z"}
         {"window": HOUR | {"end": "2026-06-18T13:00:00Z"}},
         {"window": HOUR | {"start": "2026-06-10T13:00:00"}},
         {"window": HOUR | {"start": "2026-06-10 13:00:00Z"}},
+        {"window": HOUR | {"start": "2026-06-10T13:00:00.1234567890Z"}},
         {"window": HOUR | {"start": "2026-06-10"}},
         {"window": HOUR | {"start": "2026-W24-3T13:00:00Z"}},
         {"window": HOUR | {"start": "2026-02-30T13:00:00Z"}},
