@@ -10,7 +10,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 
 from gateway.hub.api.dispatch import ApiDispatcher, RequestGate, preflight, raise_problem
-from gateway.hub.api.openapi import ApiDocument
+from gateway.hub.api.openapi import HOMES, ApiDocument
 from gateway.hub.api.rate_limit import ApiRateLimits
 from gateway.hub.api.sse import SseStreams
 from gateway.hub.config import HubFile
@@ -73,7 +73,8 @@ class HubSite:
         document = ApiDocument(app, url=file.url)
         app.routes.extend(
             [
-                *document.routes(), *Manual(document, url=file.url).routes(), *extra,
+                *document.routes(), *ApiDocument(app, url=file.url, audience=HOMES).routes(),
+                *Manual(document, url=file.url).routes(), *extra,
                 PageRoute("/healthz", self._serve_liveness), PageRoute("/readyz", self._serve_readiness),
                 PageRoute("/metrics", self._serve_metrics),
             ]

@@ -65,7 +65,7 @@ class ApiKeys(Model):
 
 
 @API_KEYS.add(
-    "POST", "/v1/api_keys", "createApiKey", statuses=(201,), refuses={Code.CONFLICT},
+    "POST", "/v1/api_keys", "createApiKey", statuses=(201,), location=True, refuses={Code.CONFLICT},
     links=links_to("key_id", "readApiKey", "revokeApiKey"),
 )  # fmt: skip
 async def create(call: RequestContext, body: NewKey) -> Response[MadeKey]:

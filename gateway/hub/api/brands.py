@@ -86,7 +86,7 @@ class BrandKeys(Model):
 
 
 @BRANDS.add(
-    "POST", "/v1/brands", "createBrand", statuses=(201,), refuses={Code.CONFLICT, Code.ALREADY_EXISTS},
+    "POST", "/v1/brands", "createBrand", statuses=(201,), location=True, refuses={Code.CONFLICT, Code.ALREADY_EXISTS},
     links=links_to("brand", "readBrand", "listBrandKeys", "addBrandKey"),
 )  # fmt: skip
 async def create(call: RequestContext, body: NewBrand) -> Response[Brand]:
@@ -115,7 +115,7 @@ async def read(call: RequestContext, brand: Id) -> Brand:
 
 
 @BRANDS.add(
-    "POST", "/v1/brands/{brand}/keys", "addBrandKey", statuses=(201,),
+    "POST", "/v1/brands/{brand}/keys", "addBrandKey", statuses=(201,), location=True,
     refuses={Code.CONFLICT, Code.ALREADY_EXISTS, Code.SIGNATURE_REFUSED},
 )  # fmt: skip
 async def add_key(call: RequestContext, brand: Id, body: NewBrandKey) -> Response[BrandKey]:

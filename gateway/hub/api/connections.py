@@ -159,7 +159,8 @@ class BoxDescription(Model):
 
 
 @CONNECTIONS.add(
-    "POST", "/v1/connections", "createConnection", statuses=(201,), refuses={Code.CONFLICT, Code.SIGNATURE_REFUSED},
+    "POST", "/v1/connections", "createConnection", statuses=(201,), location=True,
+    refuses={Code.CONFLICT, Code.SIGNATURE_REFUSED},
     links=links_to(
         "connection", "readConnection", "readAvailability", "readBox", "askFacts", "readFacts", "endConnection"
     ),

@@ -21,7 +21,7 @@ from gateway.domain.delivery.promise import (
     TimeRequest,
     Update,
 )
-from gateway.domain.delivery.promise_v2 import DeliveryBodyV2, refuse_contradictory_limits
+from gateway.domain.delivery.promise_v2 import MAX_ENTRANCES, DeliveryBodyV2, refuse_contradictory_limits
 from gateway.domain.delivery.temperature import Limits
 from gateway.domain.now import Now
 from gateway.hub.api import delivery_models as models
@@ -90,7 +90,8 @@ _SELECT_SAME_NAME_AT_HOME = (
 
 
 @DELIVERIES.add(
-    "POST", "/v1/deliveries", "createDelivery", statuses=(201, 200), links=_LINKS, max_body_bytes=MAX_BODY_BYTES,
+    "POST", "/v1/deliveries", "createDelivery", statuses=(201, 200), location=True, links=_LINKS,
+    max_body_bytes=MAX_BODY_BYTES,
     refuses=_CODES_WITH_TERMS | {Code.NOT_FOUND, Code.ALREADY_EXISTS, Code.SIGNATURE_REQUIRED},
 )  # fmt: skip
 async def create(call: RequestContext, body: models.NewDelivery) -> Response[models.MadeDelivery]:
@@ -404,14 +405,24 @@ async def _check_offer(
     if order.window.end > call.now + MAX_WINDOW_AHEAD:
         raise ApiProblem.at(pointer, "window_too_far", "A window lies within a year from now.")
     if isinstance(order, DeliveryBodyV2):
-        own = Limits(min_c=order.min_celsius, max_c=order.max_celsius)
-        try:
-            refuse_contradictory_limits(order.place, own, order.items or ())
-        except ValueError as contradiction:
-            where = "/token" if is_signed else "/delivery"
-            raise ApiProblem.at(where, "limits_contradict", str(contradiction)) from contradiction
+        _check_parts(order, is_signed=is_signed)
     await _check_terms(call, connection, order, None if is_signed else body.delivery)
     await _check_address(call, connection, order, is_signed=is_signed)
+
+
+def _check_parts(order: DeliveryBodyV2, *, is_signed: bool) -> None:
+    """Refuse an order whose parts contradict each other; a change is checked with the parts that stay."""
+    own = Limits(min_c=order.min_celsius, max_c=order.max_celsius)
+    try:
+        refuse_contradictory_limits(order.place, own, order.items or ())
+    except ValueError as contradiction:
+        where = "/token" if is_signed else "/delivery"
+        raise ApiProblem.at(where, "limits_contradict", str(contradiction)) from contradiction
+    if not set(order.collect or ()).isdisjoint(order.parcels):  # the token of a brand was verified before
+        raise ApiProblem.at("/delivery/collect", "brought_and_collected", "A parcel is brought or collected, not both.")
+    if len(order.entrances or ()) > MAX_ENTRANCES:
+        reason = f"At most {MAX_ENTRANCES} entrances, `entrance` among them."
+        raise ApiProblem.at("/delivery/entrances", "too_long", reason)
 
 
 async def _check_address(call: RequestContext, connection: Row[Any], order: Offer | Update, *, is_signed: bool) -> None:

@@ -19,6 +19,7 @@ from gateway.domain.delivery import promise, promise_v2
 from gateway.domain.delivery.label import LabelRule
 from gateway.domain.delivery.result import CollectResult, DoorResult
 from gateway.hub.api.api_keys import Label
+from gateway.hub.api.openapi_schemas import Choice, choices
 from gateway.hub.api.rows import PageParameters
 from gateway.hub.deliveries.orders import CancelStatus
 from gateway.hub.http.operation import Model
@@ -175,24 +176,10 @@ _ABSENT_FIELD: Any = Field(default=None)
 """Of a field that may be left out, but not be null: `model_fields_set` says whether it is there."""
 
 
-def _patch_schema(schema: dict[str, Any], **more: object) -> None:
-    """Remove the default null of fields for which null is not a value."""
-    for part in schema["properties"].values():
-        if "anyOf" not in part and part.get("default", "") is None:
-            del part["default"]
-    schema.update(more)
-
-
 ONE_OF = "one_of"  # the code of a choice that was not made; `names` in its context are the fields
 
 
 class _DeliveryOrToken(Model):
-    model_config = ConfigDict(
-        json_schema_extra=lambda schema: _patch_schema(
-            schema, oneOf=[{"required": ["delivery"]}, {"required": ["token"]}]
-        )
-    )
-
     _may_be_neither: ClassVar[str | None] = None  # the field that may also stand alone
 
     @model_validator(mode="after")
@@ -231,11 +218,22 @@ class NewPromise(Model):
     info: Info = None
 
 
-class NewDelivery(_DeliveryOrToken):
-    """A delivery as plain JSON, or as the brand's own signed message.
+_NEW_DELIVERY_CHOICES = (
+    Choice(
+        name="NewPlainDelivery", required=("delivery",), without=("token",),
+        description="A delivery as plain JSON. The hub signs it, as not signed by the brand.",
+    ),
+    Choice(
+        name="NewSignedDelivery", required=("token",), without=("delivery", "courier"),
+        description="A delivery as your brand signed it. The hub stores `token` and passes it on byte for byte.",
+    ),
+)  # fmt: skip
 
-    The hub signs `delivery`, as not signed by the brand. It stores `token` and passes it on byte for byte.
-    """
+
+class NewDelivery(_DeliveryOrToken):
+    """A delivery as plain JSON, or as the brand's own signed message."""
+
+    model_config = ConfigDict(json_schema_extra=choices(*_NEW_DELIVERY_CHOICES))
 
     connection: ConnectionId
     delivery: NewPromise = _ABSENT_FIELD
@@ -247,7 +245,7 @@ class NewDelivery(_DeliveryOrToken):
 class Change(Model):
     """The fields to change; others stay. Null removes `courier_sha256`, `max_celsius` and the fields after them."""
 
-    model_config = ConfigDict(json_schema_extra=lambda schema: _patch_schema(schema, minProperties=1))
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 
     entrance: promise.Id = _ABSENT_FIELD
     carrier: promise.Name = _ABSENT_FIELD
@@ -273,19 +271,28 @@ class Change(Model):
         return self
 
 
-def _patch_change_schema(schema: dict[str, Any]) -> None:
-    both: list[dict[str, Any]] = [{"required": ["delivery"]}, {"required": ["token"]}]
-    _patch_schema(schema, oneOf=[*both, {"required": ["metadata"], "not": {"anyOf": both}}])
+_CHANGE_CHOICES = (
+    Choice(
+        name="PlainDeliveryChange", required=("delivery",), without=("token",),
+        description="A new version as plain JSON: `delivery` has the fields to change. `version`: the version that you"
+        " know; if there is a newer one, the hub changes nothing.",
+    ),
+    Choice(
+        name="SignedDeliveryChange", required=("token",), without=("delivery",),
+        description="A new version as your brand signed it: `token` is the whole order. `version`: the version that you"
+        " know; if there is a newer one, the hub changes nothing.",
+    ),
+    Choice(
+        name="DeliveryMetadataChange", required=("metadata",), without=("delivery", "token"),
+        description="A change of metadata alone, which makes no new version.",
+    ),
+)  # fmt: skip
 
 
 class ChangedDelivery(_DeliveryOrToken):
-    """A new version: `delivery` contains the changed fields, or `token` is the brand's own update, complete.
+    """A change: a new version as plain JSON or as the brand's own signed message, or metadata, or both."""
 
-    `version`: the version that you know; if there is a newer one, the hub changes nothing. `metadata` may stand beside
-    them, or alone.
-    """
-
-    model_config = ConfigDict(json_schema_extra=_patch_change_schema)
+    model_config = ConfigDict(json_schema_extra=choices(*_CHANGE_CHOICES))
     _may_be_neither: ClassVar[str | None] = "metadata"
 
     delivery: Change = _ABSENT_FIELD
@@ -318,11 +325,7 @@ class ArrivalNotice(Model):
     `["arrival"]`, and the same `on_the_way` and `eta`.
     """
 
-    model_config = ConfigDict(
-        json_schema_extra=lambda schema: _patch_schema(
-            schema, anyOf=[{"required": ["on_the_way"]}, {"required": ["eta"]}, {"required": ["token"]}]
-        )
-    )
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 
     on_the_way: Literal[True] = _ABSENT_FIELD
     eta: promise.Instant = _ABSENT_FIELD

@@ -45,14 +45,6 @@ class ResumeHeaders(ApiParameters):
     last: Annotated[EventId | SkipJsonSchema[None], Field(alias="Last-Event-ID")] = None
 
 
-class StreamMessage(Model):
-    """One message of the stream. `data` is an event as `readEvent` tells it, written as JSON."""
-
-    id: EventId
-    event: EventType
-    data: str
-
-
 class Events(Model):
     """A page of events, oldest first, or newest first with `order=newest`.
 
@@ -90,8 +82,13 @@ async def list_(call: RequestContext, query: EventFilter) -> Events:
 
 
 @EVENTS.add("GET", "/v1/events/stream", "followEvents", media_type="text/event-stream", refuses={Code.BAD_CURSOR})
-async def follow(call: RequestContext, query: StreamParameters, headers: ResumeHeaders) -> Response[StreamMessage]:
-    """Follow events as they happen (Server-Sent Events)."""
+async def follow(call: RequestContext, query: StreamParameters, headers: ResumeHeaders) -> Response[Event]:
+    """Follow events as they happen (Server-Sent Events).
+
+    `event` of a message is the event's type, `id` its id, and `data` the event as `readEvent` returns it, as JSON.
+    After an interruption send the last id as `Last-Event-ID`, as browsers do: the stream goes on behind it. Lines that
+    begin with a colon keep the connection open.
+    """
     if headers.last is not None:
         seq = await _find_seq(call, headers.last, "Last-Event-ID", "header")
     elif query.after is not None:

@@ -112,7 +112,7 @@ class Leaving(_SignedRequest):
     """
 
 
-class Change(Model):
+class AuthorityChange(Model):
     """An authority of the hub's that follows another: its certificate (PEM), and the signature of the one before.
 
     ECDSA with SHA-256, over `perron-authority-1`, a line feed, and the SHA-256 of the certificate's DER in hex.
@@ -125,7 +125,7 @@ class Change(Model):
 class Authorities(Model):
     """Every change, the oldest first; the last one may be of an authority that has certified nobody yet."""
 
-    data: list[Change]
+    data: list[AuthorityChange]
 
 
 class HomeOperations(Frozen, kw_only=False):
@@ -205,7 +205,9 @@ class HomeOperations(Frozen, kw_only=False):
     async def list_authorities(self, _call: RequestContext) -> Authorities:
         """How the hub's authorities followed each other. Each is signed by the one before."""
         steps = ca_rotation.read_chain(self.authority.folder)
-        return Authorities(data=[Change(certificate=step.certificate, signature=step.signature) for step in steps])
+        return Authorities(
+            data=[AuthorityChange(certificate=step.certificate, signature=step.signature) for step in steps]
+        )
 
     def operations(self) -> OperationGroup:
         """Return the operations of the API."""

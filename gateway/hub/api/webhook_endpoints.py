@@ -47,7 +47,7 @@ Url = Annotated[
     ),
 ]
 Types = Annotated[tuple[EventType, ...], Field(max_length=20)]
-Seq = Annotated[int, Field(ge=0, le=2**53 - 1), AcceptWholeFloat]
+Seq = Annotated[int, Field(ge=0, le=2**53 - 1, json_schema_extra={"format": "int64"}), AcceptWholeFloat]
 
 _COLLECTION_PATH = "/v1/webhook_endpoints"
 _ITEM_PATH = f"{_COLLECTION_PATH}/{{endpoint_id}}"
@@ -121,8 +121,8 @@ class WebhookMessage(Model):
     id: MessageId
     event: str
     type: str
-    seq: int
-    previous: int
+    seq: Seq
+    previous: Seq
     state: Literal["waiting", "delivered", "given_up"]
     created: datetime
     due: datetime | None
@@ -148,12 +148,12 @@ class Replayed(Model):
     """The number of messages that wait now. `next`: the `seq` from which to continue, if there were more than 1000."""
 
     queued: int
-    next: int | None
+    next: Seq | None
 
 
 @WEBHOOK_ENDPOINTS.add(
-    "POST", _COLLECTION_PATH, "createWebhookEndpoint", statuses=(201,), refuses={Code.CONFLICT, Code.ADDRESS_REFUSED},
-    links=_ENDPOINT_LINKS,
+    "POST", _COLLECTION_PATH, "createWebhookEndpoint", statuses=(201,), location=True,
+    refuses={Code.CONFLICT, Code.ADDRESS_REFUSED}, links=_ENDPOINT_LINKS,
 )  # fmt: skip
 async def create(call: RequestContext, body: NewEndpoint) -> Response[EndpointWithSecret]:
     """Make a webhook endpoint. An endpoint of a sandbox must answer a challenge before it gets other messages."""

@@ -58,7 +58,7 @@ class Event(Model):
     """
 
     id: EventId
-    seq: Annotated[int, Field(ge=1)]
+    seq: Annotated[int, Field(ge=1, json_schema_extra={"format": "int64"})]
     type: EventType
     about: Annotated[str, Field(validation_alias="object")]
     at: datetime

@@ -185,7 +185,7 @@ class ApiOperation(Frozen):
     `refuses`: the codes that do not follow from the rest (a body can be malformed, a path unknown ...).
     `strict_limit`: the strict rate limit of an hour holds for callers without a key. `only_asks`: it changes nothing,
     whatever its method. `optional_body`: a missing body counts as an empty object. `carriers`: a carrier's own key may
-    call it too, for that carrier's deliveries.
+    call it too, for that carrier's deliveries. `location`: a good response has the address of the object that was made.
     """
 
     name: str
@@ -202,6 +202,7 @@ class ApiOperation(Frozen):
     optional_body: bool = False
     refuses: AbstractSet[Code] = frozenset()
     links: OperationLinks = MappingProxyType({})
+    location: bool = False
     max_body_bytes: int = 65_536
     strict_limit: bool = False
     only_asks: bool = False
@@ -351,7 +352,8 @@ class OperationGroup(APIRouter):
             )  # fmt: skip
             self.add_api_route(
                 path, _endpoint(operation, models), methods=[method], operation_id=name, summary=_summary(handler),
-                description=cleandoc(handler.__doc__ or ""), response_model=answer,
+                description=cleandoc(handler.__doc__ or ""),
+                response_model=answer if operation.media_type == "application/json" else None,
                 status_code=operation.statuses[0], response_class=_RESPONSE_CLASSES[operation.media_type],
                 responses=_responses(operation), openapi_extra=_openapi_extra(operation),
             )  # fmt: skip
@@ -360,8 +362,8 @@ class OperationGroup(APIRouter):
         return decorate
 
 
-class _EventStream(JSONResponse):
-    """Names the media type of a stream in the document, and that its messages have a model."""
+class _EventStream(HttpResponse):
+    """Names the media type of a stream in the document: it is text, of which a client must not read JSON."""
 
     media_type = "text/event-stream"
 

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from types import MappingProxyType
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from gateway.domain.frozen import Frozen
 
@@ -226,6 +226,12 @@ class Detail(BaseModel):
     detail: str
 
 
+_CODE_SCHEMA = {
+    "type": "string", "x-extensible-enum": [code.value for code in Code],
+    "description": "The stable code of the mistake. A later release of the hub may add codes.",
+}  # fmt: skip
+
+
 class Document(BaseModel):
     """The body of an error (RFC 9457). `code` is stable; `detail` and `title` are for people.
 
@@ -239,7 +245,7 @@ class Document(BaseModel):
     type: str
     title: str
     status: int
-    code: Code
+    code: Annotated[Code, WithJsonSchema(_CODE_SCHEMA)]
     detail: str | None = None
     instance: str | None = None
     request_id: str | None = None

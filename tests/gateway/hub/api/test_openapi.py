@@ -2,7 +2,9 @@ import asyncio
 import json
 import os
 import sys
+from collections.abc import Iterable
 from contextlib import AsyncExitStack
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -11,10 +13,14 @@ from sqlalchemy import insert
 
 from gateway.domain.delivery.barcodes import courier_token_digest, new_courier_token
 from gateway.hub.api.delivery_models import Change, Delivery, NewPromise
+from gateway.hub.api.openapi import HOMES, RETAILERS
+from gateway.hub.api.openapi_schemas import SCHEMA_PATH, references, subschemas
 from gateway.hub.database.tables import browsers
+from gateway.hub.deliveries.events import EventType
 from gateway.protocol.browser_envelope import Jwk, private_scalar
 from gateway.protocol.keys import BoxKey
 from tests.announcing import connected_home
+from tests.api_documents import Document, api_document, merged_document
 from tests.boxes import connected_to_broker, insert_home
 from tests.hubs import RunningHub, broker_account, homes_broker, run_hub
 from tests.joins import with_boxes
@@ -25,35 +31,181 @@ from tests.waiting import wait_until
 HERE = Path(__file__).parent
 HOME = "home-1"
 SCHEMA_NAMES = """
-AddressKind Answer ApiKey ApiKeys ArrivalNotice AskedTerms Attempt Authorities Availability
-AvailabilityBatch AvailabilityBatchResult AvailabilityItemResult AvailabilityQuestion BoxDescription
-Brand BrandFacts BrandKey BrandKeys BrandMessageState Brands BrokerAt CancelStatus Carrier Carriers
-Change-Input Change-Output ChangedDelivery Claiming Code CodedDelivery CollectResult Confirming
-Connection Connections Deliveries Delivery DeliveryBatch DeliveryBatchResult DeliveryItemResult Detail
-Document DoorResult Ending Endpoint EndpointChange EndpointWithSecret Endpoints Event Events Evidence
-ExpectedAddress FoodProfile GivenTerms HubKey ItemLine ItemResult Joined JsonValue LabelRule LateCourier
-Leaving Line MadeConnection MadeCourierCode MadeDelivery MadeKey Messages NewBrand NewBrandKey
-NewConnection NewDelivery NewEndpoint NewKey NewOrder NewPromise Ordered ParcelSize Renewed Renewing
-Replay Replayed Sandbox Sealed SealedAnswer SignedBrandMessage SignedMessage SimulatedEntrance Span
-State StatedAddress StatedFacts Statement Step StreamMessage TimeAnswer Timeline Told Type
-WebhookMessage What Why Window Withdrawal
+AccountLine AccountLineKind AccountStatement AddressKind ApiKey ApiKeys ArrivalNotice AskedTerms
+Availability AvailabilityBatch AvailabilityBatchResult AvailabilityItemResult AvailabilityQuestion
+BoxDescription Brand BrandFacts BrandKey BrandKeys BrandMessageState Brands CancelStatus
+Cancellation Carrier Carriers CollectResult Connection ConnectionAnsweredData
+ConnectionAnsweredEvent ConnectionAnsweredMessage ConnectionDecidedEvent ConnectionDecidedMessage
+ConnectionEnd Connections CourierCode CreatedApiKey CreatedConnection CreatedDelivery Deliveries
+Delivery DeliveryBatch DeliveryBatchResult DeliveryChange DeliveryChangedEvent
+DeliveryChangedMessage DeliveryCreatedEvent DeliveryCreatedMessage DeliveryEventData DeliveryItem
+DeliveryItemResult DeliveryMetadataChange DeliveryOrderChange DeliveryState DeliveryWithCourierCode
+DoorResult Event EventType Events ExpectedAddress FoodProfile GrantedTerms HomeAnswer HubKey
+ImpossibleReason ItemColdChain LabelRule MoreTimeRequest MoreTimeStatus NewApiKey NewAskedTerms
+NewBrand NewBrandKey NewConnection NewDelivery NewDeliveryItem NewDeliveryOrder NewExpectedAddress
+NewParcelSize NewPlainDelivery NewSignedDelivery NewWebhookEndpoint NewWindow ParcelSize PingData
+PingEvent PingMessage PlainDeliveryChange Problem ProblemError Proof Sandbox SignedAccount
+SignedBrandMessage SignedDeliveryChange SignedOrder SimulatedEntrance StatedAddress StatedFacts
+TimeSpan Timeline TimelineStep WebhookAttempt WebhookEndpoint WebhookEndpointChallengeData
+WebhookEndpointChallengeEvent WebhookEndpointChallengeMessage WebhookEndpointChange
+WebhookEndpointDisabledData WebhookEndpointDisabledEvent WebhookEndpointDisabledMessage
+WebhookEndpointWithSecret WebhookEndpoints WebhookMessage WebhookMessages WebhookReplay
+WebhookReplayResult Window
 """
 """A class behind one of them may be renamed in the code: `PUBLIC_NAMES` in gateway/hub/api/openapi.py."""
 
 EXAMPLES = 10  # of each operation and phase
 
 
-async def test_the_document_is_openapi_3_1(tmp_path: Path) -> None:
-    async with run_hub(with_boxes(tmp_path)) as hub, hub.http.get("/openapi.json") as answer:
-        document = await answer.json()
-    OpenAPIV31SpecValidator(document).validate()
-    assert document["openapi"] == "3.1.0"
+DOCUMENTS = {path: api_document(path) for path in (RETAILERS.path, HOMES.path)}
 
 
-async def test_the_names_of_schemas_stay_for_those_who_generate_clients_of_them(tmp_path: Path) -> None:
-    async with run_hub(with_boxes(tmp_path)) as hub, hub.http.get("/openapi.json") as answer:
-        document = await answer.json()
+@pytest.fixture(params=DOCUMENTS)
+def each(request: pytest.FixtureRequest) -> Document:
+    """Each of the hub's documents."""
+    return DOCUMENTS[request.param]
+
+
+@pytest.fixture
+def document() -> Document:
+    """The document for retailers."""
+    return DOCUMENTS["/openapi.json"]
+
+
+async def test_a_hub_serves_a_document_for_retailers_and_one_for_boxes_and_households(tmp_path: Path) -> None:
+    file = with_boxes(tmp_path).model_copy(update={"sandbox": True})
+    async with run_hub(file) as hub:
+        for path in DOCUMENTS:
+            async with hub.http.get(path) as answer:
+                assert await answer.json() == api_document(path, url=hub.url)
+
+
+def test_the_documents_are_openapi_3_1(each: Document) -> None:
+    OpenAPIV31SpecValidator(each).validate()
+    assert each["openapi"] == "3.1.0"
+
+
+def test_the_names_of_schemas_stay_for_those_who_generate_clients_of_them(document: Document) -> None:
     assert sorted(document["components"]["schemas"]) == SCHEMA_NAMES.split()
+
+
+def test_a_retailer_s_document_has_no_operation_of_boxes_and_households() -> None:
+    tags = {path: {tag for one in operations(found) for tag in one["tags"]} for path, found in DOCUMENTS.items()}
+    assert tags["/openapi-homes.json"] == {"Homes", "Household"}
+    assert not tags["/openapi.json"] & tags["/openapi-homes.json"]
+    assert "browser" not in DOCUMENTS["/openapi.json"]["components"]["securitySchemes"]
+
+
+def test_each_operation_is_described_under_a_described_tag_and_says_whether_it_needs_a_key(each: Document) -> None:
+    assert each["info"]["description"]
+    assert each["info"]["contact"]
+    described = {tag["name"] for tag in each["tags"] if tag["description"]}
+    for operation in operations(each):
+        assert set(operation["tags"]) <= described
+        assert operation["description"]
+        assert isinstance(operation["security"], list), "an empty list: it needs no key"
+
+
+def test_a_request_s_schema_refuses_unknown_fields_and_no_answer_s_does(each: Document) -> None:
+    for name, part in objects(each, of_requests(each)):
+        assert part["additionalProperties"] is False, name
+    for name, part in objects(each, of_answers(each)):
+        assert part.get("additionalProperties") is not False, name
+
+
+def test_a_field_of_a_request_that_may_be_left_out_has_no_default_by_which_generators_require_it(
+    each: Document,
+) -> None:
+    for name, part in objects(each, of_requests(each) | of_answers(each)):
+        assert [field for field, schema in part["properties"].items() if "default" in schema] == [], name
+
+
+def test_an_answer_s_schema_requires_each_field_that_the_hub_always_sends(document: Document) -> None:
+    partial = {
+        name
+        for name, part in objects(document, of_answers(document))
+        if set(part["properties"]) - set(part["required"])
+    }
+    assert partial == {"DeliveryEventData", "Problem"}, "of these the hub leaves out members without a value"
+
+
+def test_no_schema_has_a_title_of_which_a_generator_makes_the_name_of_a_type(each: Document) -> None:
+    titles = [name for name in schemas_of(each) for part in subschemas(schemas_of(each)[name]) if "title" in part]
+    assert titles == []
+
+
+def test_a_body_that_has_several_kinds_is_one_schema_a_kind(document: Document) -> None:
+    schemas = schemas_of(document)
+    for name, field in {"NewDelivery": "delivery", "DeliveryChange": "delivery"}.items():
+        kinds = [schemas[reference.removeprefix(SCHEMA_PATH)] for reference in references_of(schemas[name]["oneOf"])]
+        required = [frozenset(kind["required"]) for kind in kinds]
+        assert len(set(required)) == len(kinds), "so one body is of one kind"
+        assert sum(field in kind["properties"] for kind in kinds) == 1
+
+
+def test_each_type_of_event_has_a_payload_of_its_own_in_lists_and_in_webhooks(document: Document) -> None:
+    schemas = schemas_of(document)
+    sent = {str(kind) for kind in EventType} - {"delivery.proof"}  # no hub has ever sent it
+    event = schemas["Event"]
+    assert event["discriminator"]["propertyName"] == "type"
+    assert set(event["discriminator"]["mapping"]) == set(document["webhooks"]) == sent
+    for kind, webhook in document["webhooks"].items():
+        body = webhook["post"]["requestBody"]["content"]["application/json"]["schema"]
+        for reference in (body["$ref"], event["discriminator"]["mapping"][kind]):
+            of_kind = schemas[reference.removeprefix(SCHEMA_PATH)]
+            assert of_kind["properties"]["type"]["const"] == kind
+            assert "$ref" in of_kind["properties"]["data"], "which is typed"
+
+
+def test_a_stream_is_text_and_no_json(document: Document) -> None:
+    good = document["paths"]["/v1/events/stream"]["get"]["responses"]["200"]
+    assert good["content"] == {"text/event-stream": {"schema": {"type": "string"}}}
+
+
+def test_what_the_documents_say_of_headers_is_what_the_hub_sends(document: Document) -> None:
+    created = document["paths"]["/v1/deliveries"]["post"]["responses"]
+    assert set(created["201"]["headers"]) == {
+        "Request-Id", "RateLimit-Policy", "RateLimit", "Location", "Idempotent-Replayed",
+    }  # fmt: skip
+    assert {"Retry-After", "RateLimit"} <= set(created["429"]["headers"])
+    assert "WWW-Authenticate" in created["401"]["headers"]
+
+
+def operations(document: Document) -> list[Document]:
+    return [one for methods in document["paths"].values() for one in methods.values()]
+
+
+def schemas_of(document: Document) -> dict[str, Document]:
+    schemas: dict[str, Document] = document["components"]["schemas"]
+    return schemas
+
+
+def references_of(part: object) -> list[str]:
+    return [SCHEMA_PATH + name for name in references(part)]
+
+
+def reached(document: Document, parts: Iterable[object]) -> set[str]:
+    schemas, found = schemas_of(document), set[str]()
+    waiting = [name for part in parts for name in references(part)]
+    while waiting:
+        name = waiting.pop()
+        if name in schemas and name not in found:
+            found.add(name)
+            waiting += references(schemas[name])
+    return found
+
+
+def of_requests(document: Document) -> set[str]:
+    return reached(document, (one.get("requestBody") for one in operations(document)))
+
+
+def of_answers(document: Document) -> set[str]:
+    return reached(document, (*(one["responses"] for one in operations(document)), document.get("webhooks")))
+
+
+def objects(document: Document, names: Iterable[str]) -> list[tuple[str, Document]]:
+    """Each object among these schemas, with the name of the schema that it is in."""
+    return [(name, part) for name in names for part in subschemas(schemas_of(document)[name]) if "properties" in part]
 
 
 async def answering(stack: AsyncExitStack, hub: RunningHub, broker: Mosquitto, folder: Path) -> dict[str, str]:
@@ -75,6 +227,16 @@ async def answering(stack: AsyncExitStack, hub: RunningHub, broker: Mosquitto, f
     return {"browser": one.browser, "home": HOME, "hub": hub.url, "key": private_scalar(one.sign).hex()}
 
 
+def document_with_stream(hub: RunningHub) -> Document:
+    """Return one document of all that a hub serves, in which the stream is what schemathesis reads of it: messages."""
+    whole = deepcopy(merged_document(url=hub.url))
+    fields = {"id": {"type": "string"}, "event": {"type": "string"}, "data": {"type": "string"}}
+    message = {"type": "object", "required": [*fields], "properties": fields}
+    stream = whole["paths"]["/v1/events/stream"]["get"]["responses"]["200"]["content"]["text/event-stream"]
+    stream["schema"] = message
+    return whole
+
+
 @pytest.mark.slow
 async def test_the_api_does_what_its_document_says_whatever_is_sent(tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
@@ -82,10 +244,12 @@ async def test_the_api_does_what_its_document_says_whatever_is_sent(tmp_path: Pa
         file = with_boxes(tmp_path).model_copy(update={"broker": broker_account(broker, tmp_path)})
         hub = await stack.enter_async_context(run_hub(file))
         home = await connected_home(hub)
+        whole = tmp_path / "whole.json"
+        whole.write_text(json.dumps(document_with_stream(hub)))
         browser = await answering(stack, hub, broker, tmp_path)
         asked = await asyncio.create_subprocess_exec(
             str(Path(sys.executable).with_name("schemathesis")),
-            "run", f"{hub.url}/openapi.json",
+            "run", str(whole), "--url", hub.url,
             "--max-examples", str(EXAMPLES), "--seed", "7", "--continue-on-failure",
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, cwd=tmp_path,
             env={**os.environ, "PYTHONPATH": f"{HERE}:{HERE.parents[3]}", "SCHEMATHESIS_HOOKS": "drawn",

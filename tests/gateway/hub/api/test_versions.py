@@ -87,6 +87,18 @@ async def test_items_and_a_lower_limit_go_through_the_hub_as_any_feature(tmp_pat
         assert (status, answer["needs"], answer["items"]) == (200, [], None)
 
 
+async def test_parts_of_an_order_that_contradict_each_other_are_named_and_nothing_is_sent(tmp_path: Path) -> None:
+    async with run_hub(hub_file(tmp_path)) as hub:
+        home = await connected_home(hub)
+        made = await home.announce(parcels=["A-9"], entrances=[f"door-{number}" for number in range(15)])
+        path = f"/v1/deliveries/{made['id']}"
+        status, answer = await home.ask("PATCH", path, {"delivery": {"collect": ["A-9"]}})
+        assert (status, answer["errors"][0]["code"]) == (422, "brought_and_collected")
+        status, answer = await home.ask("PATCH", path, {"delivery": {"entrance": "garage"}})
+        assert (status, answer["errors"][0]["pointer"]) == (422, "/delivery/entrances"), "which would be 17"
+        assert (await home.ask("GET", path))[1]["version"] == 1
+
+
 async def test_a_robot_s_order_goes_through_the_hub_as_plain_json(tmp_path: Path) -> None:
     async with run_hub(hub_file(tmp_path)) as hub:
         home = await connected_home(hub)
