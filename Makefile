@@ -15,7 +15,7 @@ ONCE_MORE := echo "What failed runs once more, alone:" && $(BIN)/python -m pytes
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo texts test test-image test-chromium addon test-homeassistant test-zigbee2mqtt test-matter test-vda5050 test-seam test-carconnectivity test-scale quick slow-files lint check docs reference mutants soak bench bench-peers pictures debian wheels pins clean
+.PHONY: help demo texts test test-image test-chromium addon test-homeassistant test-zigbee2mqtt test-matter test-vda5050 test-seam test-carconnectivity test-scale quick slow-files lint check docs sdk reference mutants soak bench bench-peers pictures debian wheels pins clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-22s %s\n", $$1, $$2}'
@@ -69,6 +69,9 @@ check: lint ## lint, format, types, import rules, links, the house's own rules
 
 reference: $(VENV)/ready ## write the pages of the configuration files anew (docs/reference/*-yaml.md)
 	@for name in home guard intercom matter hub; do $(BIN)/python -m gateway schema $$name --markdown > docs/reference/$$name-yaml.md; done
+
+sdk: $(VENV)/ready ## make the Python SDK's models and operations anew from the hub's OpenAPI document
+	@$(BIN)/python -m tests.sdk_source
 
 docs: $(VENV)/ready ## build the pages of docs/ into build/docs; a warning is an error
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build

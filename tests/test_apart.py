@@ -29,7 +29,7 @@ for name in names:
             importlib.import_module(found.name)
 """
 JSON = "devices.strict_json"
-SDK = f"gateway.protocol.strict_json gateway.system.addresses gateway.system.backoff {JSON}"
+
 SHARED = "gateway.protocol gateway.domain gateway.system devices"
 BROKER = "gateway.mqtt gateway.config"
 FROZEN = "gateway.domain.frozen"
@@ -61,7 +61,7 @@ INTERCOM = (
     ("names", "allowed"),
     [
         ("gateway.hub", f"gateway.hub {DELIVERY} {MQTT_CLIENT}"),
-        ("gateway.hub.sdk", f"gateway.hub.sdk {SDK}"),
+        ("gateway.hub.sdk", "gateway.hub.sdk"),
         ("gateway.integrations.lock_guard", f"gateway.integrations.lock_guard {SHARED} {BROKER}"),
         ("gateway.integrations.intercom", f"gateway.integrations.intercom {INTERCOM}"),
         ("gateway.integrations.matter", f"gateway.integrations.matter {INTERCOM}"),

@@ -3,19 +3,15 @@
 import json
 import re
 import secrets
-from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
 
 from pydantic import ValidationError
 
 from gateway.cli.broker import open_session, publish, wait_for_message
 from gateway.cli.failure import ExitCode, Failure, invalid_fields, read_yaml_file
-from gateway.cli.keys import read_key
 from gateway.cli.lines import command_line
 from gateway.cli.simulation import carries_in
 from gateway.config.home import Home, PagesSection
@@ -25,13 +21,10 @@ from gateway.domain.delivery.features import used_features
 from gateway.domain.delivery.promise import Claims, DeliveryResult
 from gateway.domain.delivery.promise_v2 import V2_FIELDS, lowest_claims
 from gateway.domain.visit.state import Holder
-from gateway.hub.sdk.hub import RetailerClient
 from gateway.mqtt.packets import InboundMessage
-from gateway.protocol.box_statement import verify_statement
 from gateway.protocol.delivery_message import new_claims, sign_delivery
-from gateway.protocol.ed25519 import PublicKey, SigningKey
-from gateway.protocol.jws import RejectionCode
-from gateway.system.clock import machine_time, read_clock
+from gateway.protocol.ed25519 import SigningKey
+from gateway.system.clock import read_clock
 
 ANSWER_TIMEOUT_S = 10.0  # seconds
 KEEPER_CODE_PLACEHOLDER = "KEEPER_CODE"
@@ -160,50 +153,3 @@ async def announce(  # noqa: PLR0913 - what is promised, and by whom
         todo = "The same file may be announced again: its answer is the same. See the gateway's log."
         raise Failure(what, todo, ExitCode.NO_ANSWER)
     return DeliveryResult.model_validate_json(answer.payload)
-
-
-async def announce_at_hub(  # noqa: PLR0913 - what is promised, and by whom
-    hub: RetailerClient,
-    path: Path,
-    connection: str,
-    *,
-    key_file: Path | None,
-    brand: str | None,
-    home: str | None,
-    courier: bytes | None = None,
-) -> dict[str, Any]:
-    """Announce the delivery in the file through a hub (HubRefusal, HubUnreachable), and return the hub's answer.
-
-    Without `key_file` the hub signs. The key file's name is its `kid`; whose key it is and for which home it signs, the
-    connection says, unless `brand` and `home` (the message's `aud`) do.
-    """
-    utc = machine_time()
-    if key_file is None:
-        offer = read_claims(path, brand="unsigned", box="hub", utc=utc, courier=courier).delivery
-        delivery = offer.model_dump(mode="json", exclude={"do", "version", "id", "needs"}, exclude_none=True)
-        body = {"connection": connection, "delivery": delivery | {"name": offer.id}}
-    else:
-        key = read_key(key_file)
-        if brand is None or home is None:
-            known = await hub.request("GET", f"/v1/connections/{quote(connection, safe='')}")
-            brand, home = brand or str(known["brand"]), home or known.get("home")
-            if home is None:
-                what = f"{connection} is {known['state']}: there is no home yet for which to sign."
-                watch = "Wait for its yes (`perron retailer watch` tells it)"
-                raise Failure(what, f"{watch}, or leave --key-file out where the hub may sign.", ExitCode.NEGATIVE)
-        claims = read_claims(path, brand=brand, box=home, utc=utc, courier=courier)
-        body = {"connection": connection, "token": sign_delivery(claims, key, kid=key_file.stem).decode()}
-    return await hub.request("POST", "/v1/deliveries", body)
-
-
-def read_statement(said: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a box states that it understands, from the hub's answer: only what the box itself has signed."""
-    problem = "The hub's answer is not a statement that the box signed and that is valid now"
-    try:
-        key, home, token = PublicKey.from_text(str(said["key"])), str(said["home"]), str(said["token"]).encode()
-    except (KeyError, ValueError) as error:
-        raise Failure(f"{problem}.", "Ask whoever runs the hub.", ExitCode.NEGATIVE) from error
-    statement = verify_statement(token, key, home=home, utc=machine_time())
-    if isinstance(statement, RejectionCode):
-        raise Failure(f"{problem} ({statement}).", "Ask whoever runs the hub.", ExitCode.NEGATIVE)
-    return {**statement.model_dump(mode="json"), "key": key.text}

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import secrets
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -13,15 +12,8 @@ from pydantic import ValidationError
 
 from gateway.cli.failure import Failure, failure_on, invalid_fields, read_yaml_file
 from gateway.config.home import Home
-from gateway.protocol.brand_statement import (
-    MAX_REQUEST_LIFETIME_S,
-    ConsentStatement,
-    EndStatement,
-    sign_brand_statement,
-)
 from gateway.protocol.consent_request import AskedTerms
 from gateway.protocol.ed25519 import SigningKey
-from gateway.system.clock import machine_time
 
 NEW_KEY_HINT = (
     "`perron retailer announce --new-key my-key` makes one (the name is your choice) and tells the lines for home.yaml."
@@ -102,20 +94,3 @@ def read_terms(file: Path) -> AskedTerms:
     except ValidationError as error:
         todo = "See the example in `perron retailer connect --help`."
         raise Failure(f"{file}: {invalid_fields(error)[0]}.", todo) from error
-
-
-def sign_question(key_file: Path, brand: str, name: str, asked: AskedTerms, hub: str) -> str:
-    """Sign a request; it is valid for a month, so that the customer has time to open the page."""
-    now = int(machine_time().timestamp())
-    statement = ConsentStatement(
-        iss=brand, hub=hub.rstrip("/"), iat=now, exp=now + MAX_REQUEST_LIFETIME_S, name=name, asked=asked,
-        jti=secrets.token_urlsafe(16),
-    )  # fmt: skip
-    return sign_brand_statement(statement, read_key(key_file).sign, kid=key_file.stem)
-
-
-def sign_ending(key_file: Path, brand: str, connection: str, hub: str) -> str:
-    """Sign the brand's end of a connection."""
-    now = int(machine_time().timestamp())
-    statement = EndStatement(iss=brand, hub=hub.rstrip("/"), iat=now, connection=connection)
-    return sign_brand_statement(statement, read_key(key_file).sign, kid=key_file.stem)

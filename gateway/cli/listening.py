@@ -12,13 +12,12 @@ from typing import Any
 
 import typer
 
+from gateway.cli.event_line import format_event
 from gateway.cli.failure import failure_on
+from gateway.cli.webhook_listener import WebhookListener
 from gateway.domain.frozen import Frozen
-from gateway.hub.sdk.hub import RetailerClient
-from gateway.hub.sdk.listener import WebhookListener
-from gateway.hub.sdk.stream import format_event
-
-ENDPOINTS = "/v1/webhook_endpoints"
+from gateway.hub.sdk import AsyncClient
+from gateway.hub.sdk.models import NewWebhookEndpoint
 
 
 class ListenOptions(Frozen):
@@ -30,12 +29,12 @@ class ListenOptions(Frozen):
     as_json: bool
 
 
-async def listen_at_new_endpoint(hub: RetailerClient, options: ListenOptions, url: str | None) -> None:
+async def listen_at_new_endpoint(hub: AsyncClient, options: ListenOptions, url: str | None) -> None:
     """Register a new webhook endpoint, print its messages, and delete it at the end, also at SIGTERM.
 
     Raises:
-        HubRefusal: the hub does not accept the endpoint.
-        HubUnreachable: the hub does not answer.
+        RefusedError: the hub does not accept the endpoint.
+        HubUnreachableError: the hub does not answer.
     """
     here = replace(options, port=_free_port(options))
     address = url or f"http://{f'[{here.host}]' if ':' in here.host else here.host}:{here.port}/"
@@ -48,18 +47,18 @@ async def listen_at_new_endpoint(hub: RetailerClient, options: ListenOptions, ur
 
 
 @contextlib.asynccontextmanager
-async def _temporary_endpoint(hub: RetailerClient, url: str) -> AsyncIterator[str]:
+async def _temporary_endpoint(hub: AsyncClient, url: str) -> AsyncIterator[str]:
     """Create an endpoint and give its secret; delete the endpoint at the end of the block."""
-    for known in (await hub.request("GET", ENDPOINTS))["data"]:
-        if known["url"] == url:  # left by an earlier listener that was killed
-            await hub.request("DELETE", f"{ENDPOINTS}/{known['id']}")
-    endpoint = await hub.request("POST", ENDPOINTS, {"url": url})
-    typer.echo(f"Made the endpoint {endpoint['id']} for {url}", err=True)
+    for known in (await hub.list_webhook_endpoints()).data:
+        if known.url == url:  # left by an earlier listener that was killed
+            await hub.delete_webhook_endpoint(known.id)
+    endpoint = await hub.create_webhook_endpoint(NewWebhookEndpoint(url=url))
+    typer.echo(f"Made the endpoint {endpoint.id} for {url}", err=True)
     try:
-        yield str(endpoint["secret"])
+        yield endpoint.secret
     finally:
-        await hub.request("DELETE", f"{ENDPOINTS}/{endpoint['id']}")
-        typer.echo(f"Deleted the endpoint {endpoint['id']}", err=True)
+        await hub.delete_webhook_endpoint(endpoint.id)
+        typer.echo(f"Deleted the endpoint {endpoint.id}", err=True)
 
 
 def _free_port(options: ListenOptions) -> int:

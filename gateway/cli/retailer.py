@@ -4,31 +4,27 @@ import asyncio
 import json
 import os
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
-from urllib.parse import quote
 
 import typer
+from pydantic import BaseModel
 
-from gateway.cli import brand_message, delivery
+from gateway.cli import delivery
 from gateway.cli import keys as brand_keys
+from gateway.cli.event_line import format_event
 from gateway.cli.failure import ExitCode, Failure, failure_on, load_home
 from gateway.cli.lines import DEFAULT_HOME, expand_commands
 from gateway.cli.options import CommandGroup, HomeFile, cli, command_epilog
 from gateway.cli.simulation import control_socket
 from gateway.domain.delivery.barcodes import COURIER_TOKEN_BYTES, new_courier_token
-from gateway.hub.sdk.hub import HubAccess, HubRefusal, HubUnreachable, RetailerClient, open_client
-from gateway.hub.sdk.stream import format_event
-from gateway.protocol.brand_statement import NextKeyStatement, sign_brand_statement, sign_proof
 from gateway.system.atomic_file import write_whole
-from gateway.system.clock import machine_time
 
 API_KEY_VARIABLE = "PERRON_API_KEY"
 SECRET_VARIABLE = "PERRON_WEBHOOK_SECRET"  # noqa: S105 - the variable's name
-
 T = TypeVar("T")
 HubUrl = Annotated[str, typer.Option("--hub", envvar="PERRON_HUB", help="The hub's address.", metavar="URL")]
 KeyFile = Annotated[
@@ -72,7 +68,9 @@ def sandbox(*, hub: HubUrl, api_key_file: KeyFile = None) -> None:
     """
     if api_key_file is not None and api_key_file.exists():
         raise Failure(f"{api_key_file} exists: a key is never written over.", "Name another file.")
-    answer = _request(hub, "", "POST", "/v1/sandbox")
+    from gateway.cli.retailer_requests import run_requests
+
+    answer = run_requests(hub, "", lambda client: client.create_sandbox()).model_dump(mode="json")
     if api_key_file is not None:
         with failure_on(OSError, f"{api_key_file} cannot be written ({{why}}).", "Name another file."):
             api_key_file.parent.mkdir(parents=True, exist_ok=True)
@@ -102,16 +100,13 @@ def keys(  # noqa: PLR0913 - one argument an option of the command
     approved the new one; they are shown it only where an earlier one vouches for it (--by).
     """
     api_key, file = _read_api_key(api_key_file), brand_keys.key_file_path(folder, brand_keys.check_kid(kid))
-    key = brand_keys.read_key(file) if file.exists() else brand_keys.create_key(folder, kid)
-    audience, x = hub.rstrip("/"), key.public.text
-    proof = sign_proof(key.sign, brand=brand, kid=kid, hub=audience)
-    body = {"kid": kid, "x": x, "proof": proof}
-    if by is not None:
-        old = brand_keys.key_file_path(folder, brand_keys.check_kid(by))
-        statement = NextKeyStatement(iss=brand, hub=audience, iat=int(machine_time().timestamp()), kid=kid, x=x)
-        body["vouched"] = sign_brand_statement(statement, brand_keys.read_key(old).sign, kid=by)
-    answer = _request(hub, api_key, "POST", f"/v1/brands/{quote(brand, safe='')}/keys", body)
-    _print_json({**answer, "private": str(file)})
+    earlier = None if by is None else brand_keys.key_file_path(folder, brand_keys.check_kid(by))
+    if not file.exists():
+        brand_keys.create_key(folder, kid)
+    from gateway.cli.retailer_requests import enrol_key, run_requests
+
+    answer = run_requests(hub, api_key, lambda client: enrol_key(client, brand, file, earlier))
+    _print_json({**answer.model_dump(mode="json"), "private": str(file)})
 
 
 @group.example(
@@ -133,12 +128,11 @@ def connect(  # noqa: PLR0913 - one argument an option of the command
     With --key-file the brand itself signs what it asks: a home that does not know the brand refuses it otherwise.
     """
     key, terms = _read_api_key(api_key_file), brand_keys.read_terms(file)
-    more = {"reference": reference, "return_url": return_url}
-    body = {"brand": brand, "asked": terms.model_dump(mode="json"), **{k: v for k, v in more.items() if v is not None}}
-    if key_file is not None:
-        name = str(_request(hub, key, "GET", f"/v1/brands/{quote(brand, safe='')}")["name"])
-        body["signed"] = brand_keys.sign_question(key_file, brand, name, terms, hub)
-    _print_json(_request(hub, key, "POST", "/v1/connections", body))
+    from gateway.cli.retailer_requests import request_consent, run_requests
+
+    _print_json(run_requests(hub, key, partial(
+        request_consent, brand=brand, terms=terms, key_file=key_file, reference=reference, return_url=return_url
+    )))  # fmt: skip
 
 
 @group.example("perron retailer box con-... --hub https://hub.example")
@@ -149,8 +143,10 @@ def box(
     api_key_file: KeyFile = None,
 ) -> None:
     """Tell what a home's box understands: versions and features of a delivery, by its own signed word."""
-    path = f"/v1/connections/{quote(connection, safe='')}/box"
-    _print_json(delivery.read_statement(_request(hub, _read_api_key(api_key_file), "GET", path)))
+    from gateway.cli.retailer_requests import read_statement, run_requests
+
+    said = run_requests(hub, _read_api_key(api_key_file), lambda client: client.read_box(connection))
+    _print_json(read_statement(said))
 
 
 @group.example("perron retailer facts con-... --key-file keys/lune-2027.jwk --hub https://hub.example")
@@ -162,7 +158,10 @@ def facts(
     api_key_file: KeyFile = None,
 ) -> None:
     """Query a home for what the brand did there, and print the statement that its box signed."""
-    _print_json(_run_requests(hub, _read_api_key(api_key_file), partial(
+    from gateway.cli import brand_message
+    from gateway.cli.retailer_requests import run_requests
+
+    _print_json(run_requests(hub, _read_api_key(api_key_file), partial(
         brand_message.ask_for_facts, connection=connection, key_file=key_file
     )))  # fmt: skip
 
@@ -179,7 +178,10 @@ def comment(
     api_key_file: KeyFile = None,
 ) -> None:
     """Comment on what the brand did in a home; a later comment replaces an earlier one."""
-    _print_json(_run_requests(hub, _read_api_key(api_key_file), partial(
+    from gateway.cli import brand_message
+    from gateway.cli.retailer_requests import run_requests
+
+    _print_json(run_requests(hub, _read_api_key(api_key_file), partial(
         brand_message.send_comment, connection=connection, key_file=key_file, text=text
     )))  # fmt: skip
 
@@ -199,8 +201,9 @@ def end(
     key = _read_api_key(api_key_file)
     if key_file is not None and brand is None:
         raise Failure("Whose word is it?", "Say --brand with --key-file.")
-    body = {} if key_file is None else {"signed": brand_keys.sign_ending(key_file, str(brand), connection, hub)}
-    _print_json(_request(hub, key, "POST", f"/v1/connections/{quote(connection, safe='')}/end", body))
+    from gateway.cli.retailer_requests import end_connection, run_requests
+
+    _print_json(run_requests(hub, key, lambda client: end_connection(client, connection, str(brand), key_file)))
 
 
 @cli.example("perron announce delivery.yaml", "perron retailer announce delivery.yaml", hidden=True)  # its older name
@@ -261,16 +264,13 @@ def announce(  # noqa: PLR0913 - one argument an option of the command
         return
     if connection is None:
         raise Failure("Under which permission?", "Say --connection: the id of a connection that its home has granted.")
+    from gateway.cli import retailer_requests
+
     send = partial(
-        delivery.announce_at_hub,
-        path=file,
-        connection=connection,
-        key_file=key_file,
-        brand=brand,
-        home=to,
+        retailer_requests.announce, path=file, connection=connection, key_file=key_file, brand=brand, home=to,
         courier=secret,
-    )
-    _print_json(_run_requests(hub, _read_api_key(api_key_file), send))
+    )  # fmt: skip
+    _print_json(retailer_requests.run_requests(hub, _read_api_key(api_key_file), send))
     if secret is not None:
         typer.echo(f"The courier's one-time code, for him alone:\n  {new_courier_token(secret)}", err=True)
 
@@ -294,18 +294,15 @@ def watch(  # noqa: PLR0913 - one argument an option of the command
     """Follow events as they happen, one line each, until Ctrl-C. What was missed while cut off is told first."""
     begun = after or (None if place is None or not place.exists() else _read_secret(place, "", "--place", "") or None)
 
-    async def work(client: RetailerClient) -> None:
-        events = 0
-        async for message in client.follow(begun):
-            typer.echo(message.data if whole else format_event(message.data))
-            if place is not None and message.id is not None:
-                with failure_on(OSError, f"{place} cannot be written ({{why}}).", "Name another file with --place."):
-                    write_whole(place, f"{message.id}\n".encode())
-            events += 1
-            if events == count:
-                return
+    from gateway.cli.retailer_requests import run_requests, watch_events
 
-    _run_requests(hub, _read_api_key(api_key_file), work)
+    def tell(id_: str, text: str) -> None:
+        typer.echo(text if whole else format_event(text))
+        if place is not None:
+            with failure_on(OSError, f"{place} cannot be written ({{why}}).", "Name another file with --place."):
+                write_whole(place, f"{id_}\n".encode())
+
+    run_requests(hub, _read_api_key(api_key_file), partial(watch_events, after=begun, count=count, tell=tell))
 
 
 @group.example(
@@ -346,7 +343,9 @@ def listen(  # noqa: PLR0913 - one argument an option of the command
         raise Failure(f"{error.name} is not installed.", "Install perron[hub].") from error
     at = ListenOptions(host=host, port=port, count=count, as_json=whole)
     if hub is not None:
-        _run_requests(hub, _read_api_key(api_key_file), lambda client: listen_at_new_endpoint(client, at, url))
+        from gateway.cli.retailer_requests import run_requests
+
+        run_requests(hub, _read_api_key(api_key_file), lambda client: listen_at_new_endpoint(client, at, url))
         return
     todo = "The hub showed it once: when the endpoint was made."
     secret = _read_secret(secret_file, SECRET_VARIABLE, "--secret-file", todo)
@@ -354,35 +353,9 @@ def listen(  # noqa: PLR0913 - one argument an option of the command
         asyncio.run(listen_for_webhooks(secret, at))
 
 
-def _run_requests(url: str, key: str, work: Callable[[RetailerClient], Awaitable[T]]) -> T:
-    """Run `work` with a hub's client and return its result; Ctrl-C ends the command."""
-    with failure_on(ValueError, f"--hub {url}: {{why}}.", "Name the hub's own address."):
-        access = HubAccess(url, key)
-
-    async def run() -> T:
-        async with open_client(access) as client:
-            return await work(client)
-
-    try:
-        return asyncio.run(run())
-    except HubRefusal as no:
-        todo = f"What `{no.code}` means: {no.type}" if no.type else f"The hub's code is {no.code}."
-        raise Failure(str(no), todo, ExitCode.INVALID if no.code in _CLIENT_MISTAKES else ExitCode.NEGATIVE) from no
-    except HubUnreachable as silent:
-        raise Failure(str(silent), "Try again, or correct --hub.", ExitCode.NO_ANSWER) from silent
-    except KeyboardInterrupt:
-        raise typer.Exit from None
-
-
-def _request(url: str, key: str, method: str, path: str, body: object = None) -> dict[str, Any]:
-    return _run_requests(url, key, lambda client: client.request(method, path, body))
-
-
-def _print_json(answer: Mapping[str, Any]) -> None:
-    typer.echo(json.dumps(answer, indent=2))
-
-
-_CLIENT_MISTAKES = frozenset({"unauthenticated", "invalid", "malformed_json", "bad_cursor", "bad_host"})
+def _print_json(answer: BaseModel | Mapping[str, Any]) -> None:
+    written = answer.model_dump(mode="json") if isinstance(answer, BaseModel) else answer
+    typer.echo(json.dumps(written, indent=2))
 
 
 def _read_api_key(file: Path | None) -> str:

@@ -16,12 +16,13 @@ from sqlalchemy import select
 from standardwebhooks import Webhook
 
 from gateway.cli.brand_message import read_facts
-from gateway.cli.delivery import read_statement
 from gateway.cli.failure import Failure
 from gateway.cli.retailer import SECRET_VARIABLE
+from gateway.cli.retailer_requests import read_statement
 from gateway.domain.delivery.features import SPEAKS
 from gateway.hub.config import Webhooks
 from gateway.hub.database.tables import brand_keys, connections
+from gateway.hub.sdk.models import BoxDescription, StatedFacts
 from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.protocol.box_statement import BoxStatement, sign_statement
 from gateway.protocol.brand_facts import brand_facts
@@ -161,7 +162,10 @@ async def test_a_file_is_sent_in_the_lowest_version_that_says_it_and_a_box_is_as
 def test_what_the_box_did_not_sign_is_told_as_such(changes: dict[str, str]) -> None:
     key, now = BoxKey.generate(), int(datetime.now(UTC).timestamp())
     statement = BoxStatement(iss="home-1", sub="lune", iat=now, exp=now + 60, speaks=SPEAKS, entrances={})
-    said = {"key": key.public.text, "home": "home-1", "token": sign_statement(statement, key.sign).decode()} | changes
+    said = BoxDescription(
+        key=key.public.text, home="home-1", token=sign_statement(statement, key.sign).decode(), brand="lune",
+        delivery=[1], needs=[], entrances={}, expires=datetime.now(UTC),
+    ).model_copy(update=changes)  # fmt: skip
     if not changes:
         assert read_statement(said)["sub"] == "lune"
         return
@@ -195,7 +199,11 @@ def test_facts_that_the_box_did_not_sign_for_this_query_are_refused(changes: dic
     query = FactsQuery(iss="lune", aud="home-1", iat=seconds, nbf=seconds, exp=seconds + 60, jti="a-question-000001")
     stated = facts_claims("home-1", "lune", brand_facts("lune", [], {}, until=now), comment=None,
                           answers=changes.get("answers", query.jti))  # fmt: skip
-    said = {"key": key.public.text, "token": sign_facts(stated, key).decode()} | changes
+    facts = StatedFacts.model_validate({
+        "key": key.public.text, "token": sign_facts(stated, key).decode(), "home": "home-1", "brand": "lune",
+        "at": now, "facts": stated.facts.model_dump(mode="json"), "comment": None, "answers": query.jti,
+    })  # fmt: skip
+    said = facts.model_copy(update=changes)
     if not changes:
         assert read_facts(said, query)["sub"] == "lune"
         return

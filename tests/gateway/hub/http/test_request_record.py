@@ -16,7 +16,7 @@ from gateway.hub.admin import create_retailer
 from gateway.hub.database.store import HubStore, new_secret
 from gateway.hub.http.operation import RequestContext
 from gateway.hub.http.request_record import REQUEST_ID_HEADER, current_request
-from gateway.hub.sdk.hub import HubAccess, HubRefusal, open_client
+from gateway.hub.sdk import AsyncClient, RefusedError, Retries
 from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.system.clock import machine_time
 from tests.forkserver import fork_server
@@ -120,19 +120,18 @@ async def test_a_request_that_the_hub_itself_failed_is_found_in_the_log_by_its_i
 async def test_a_retailer_s_program_reads_the_id_by_which_the_operator_finds_what_failed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with run_hub(hub_file(tmp_path)) as hub, open_client(HubAccess(hub.url, "key-a_b")) as client:
-        with pytest.raises(HubRefusal) as refused:
-            await client.request("GET", "/v1/brands")
+    async with run_hub(hub_file(tmp_path)) as hub, AsyncClient(hub.url, "key-a_b", retries=Retries(tries=1)) as client:
+        with pytest.raises(RefusedError) as refused:
+            await client.list_brands()
         assert ID.fullmatch(refused.value.request_id)
         assert refused.value.request_id not in str(refused.value), "it is his own mistake"
 
         def broken() -> None:
             raise ZeroDivisionError
 
-        monkeypatch.setattr("gateway.hub.sdk.hub.MAX_TRIES", 1)
         monkeypatch.setattr(hub.hub.store, "reading", broken)
-        with pytest.raises(HubRefusal, match=ID) as failed:
-            await client.request("GET", "/v1/brands")
+        with pytest.raises(RefusedError, match=ID) as failed:
+            await client.list_brands()
         assert failed.value.status == 500
 
 

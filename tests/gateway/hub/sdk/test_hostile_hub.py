@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from gateway.hub.sdk.hub import HubAccess, HubRefusal, HubUnreachable, open_client
-from gateway.hub.sdk.stream import format_event
+from gateway.cli.event_line import format_event
+from gateway.hub.sdk import AsyncClient, HubUnreachableError, RefusedError, Retries
 from gateway.integrations.hub_client.enrolment import HubError, HubUnavailable, http_request
 
+ONCE = Retries(tries=1)
 DEEP = b"[" * 50_000
 PROBLEM = b'{"code":"conf\\u001b[2Jlict","title":"no\\u0007","detail":"\\u001b]0;mine\\u0007 no\\r\\nmore"}'
 
@@ -66,26 +67,26 @@ async def test_a_hub_s_no_moves_nobody_s_terminal() -> None:
             await asyncio.to_thread(http_request, f"{url}/v1/homes/renew", {}, 5.0)
         assert str(no.value).isprintable()
         assert no.value.code.isprintable()
-        async with open_client(HubAccess(url, "key")) as hub:
-            with pytest.raises(HubRefusal) as refused:
-                await hub.request("GET", "/v1/brands")
+        async with AsyncClient(url, "key", retries=ONCE) as hub:
+            with pytest.raises(RefusedError) as refused:
+                await hub.list_brands()
         assert str(refused.value).isprintable()
 
 
 @pytest.mark.parametrize("body", [DEEP, b"[]", b'{"errors": 5}', b'{"errors": [5]}', b"\xff"], ids=range(5))
 async def test_whatever_a_hub_answers_a_retailer_s_program_says_so(body: bytes) -> None:
-    async with answering(whole("400 No", body)) as url, open_client(HubAccess(url, "key")) as hub:
-        with pytest.raises(HubRefusal):
-            await hub.request("GET", "/v1/brands")
-    async with answering(whole("200 OK", DEEP)) as url, open_client(HubAccess(url, "key")) as hub:
-        with pytest.raises(HubUnreachable):
-            await hub.request("GET", "/v1/brands")
+    async with answering(whole("400 No", body)) as url, AsyncClient(url, "key", retries=ONCE) as hub:
+        with pytest.raises(RefusedError):
+            await hub.list_brands()
+    async with answering(whole("200 OK", DEEP)) as url, AsyncClient(url, "key", retries=ONCE) as hub:
+        with pytest.raises(HubUnreachableError):
+            await hub.list_brands()
 
 
 async def test_an_answer_that_comes_in_pieces_is_read_whole() -> None:
-    body = b'{"data": "' + b"a" * 500_000 + b'"}'
-    async with answering(whole("200 OK", body)) as url, open_client(HubAccess(url, "key")) as hub:
-        assert len((await hub.request("GET", "/v1/brands"))["data"]) == 500_000
+    body = b'{"data": [], "next": "' + b"a" * 500_000 + b'"}'
+    async with answering(whole("200 OK", body)) as url, AsyncClient(url, "key", retries=ONCE) as hub:
+        assert len((await hub.list_brands()).next or "") == 500_000
 
 
 def test_a_message_of_a_hub_that_is_too_deep_is_one_line() -> None:

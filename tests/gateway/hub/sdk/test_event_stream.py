@@ -1,6 +1,6 @@
 import pytest
 
-from gateway.hub.sdk.stream import MAX_MESSAGE_CHARS, EventStreamReader, ServerSentEvent
+from gateway.hub.sdk.event_stream import MAX_MESSAGE_CHARS, EventStreamReader, ServerSentEvent
 
 STREAM = (
     b"retry: 2000\n\n: still here\n\nid: evt-1\nevent: ping\ndata: {}\n\n"

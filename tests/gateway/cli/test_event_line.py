@@ -1,6 +1,6 @@
 import json
 
-from gateway.hub.sdk.stream import format_event
+from gateway.cli.event_line import format_event
 
 
 def test_an_event_is_one_line() -> None:

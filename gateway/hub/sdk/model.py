@@ -1,0 +1,29 @@
+"""The bases of the models that are made from the hub's document (models.py)."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
+
+
+class AnswerModel(BaseModel):
+    """What the hub tells. Fields that a later hub adds stay in it, and appear again when it is written as JSON."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="allow", protected_namespaces=(), defer_build=True, serialize_by_alias=True
+    )
+
+
+class RequestModel(BaseModel):
+    """What the hub is told. A field that is None is left out, so an optional value can be passed as it is."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), defer_build=True)
+
+    @model_serializer(mode="wrap")
+    def _leave_out_none(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in serialize(self).items() if value is not None}
+
+
+class ChangeModel(BaseModel):
+    """What shall change. A field that is not given stays as it is; None removes its value."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), defer_build=True)
