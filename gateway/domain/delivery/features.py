@@ -100,6 +100,12 @@ def used_features(order: Mapping[str, object]) -> tuple[Feature, ...]:
     return tuple(sorted(named))
 
 
+def field_of(need: str) -> str:
+    """Return the field by which a retailer uses this feature; the hub adds the `yes_each` of a robot's order itself."""
+    fields = {str(feature): name for name, feature in _FIELDS.items()} | {str(Feature.YES_EACH): "holder"}
+    return fields[need]
+
+
 def unsupported_words(order: Mapping[str, object]) -> tuple[str, ...]:
     """Return the words because of which this box must refuse an order of version 2, sorted.
 

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, update
 
 from gateway.domain.delivery.features import Feature
 from gateway.domain.delivery.promise import FINAL_STATES, Arrival, State
@@ -12,6 +12,7 @@ from gateway.hub.api.deliveries import (
     CODES_OF_CHANGE,
     MAX_LATENESS,
     change,
+    check_notice_understood,
     check_same_signer,
     delivery_of,
     find_delivery,
@@ -19,8 +20,8 @@ from gateway.hub.api.deliveries import (
     notify,
     verify_notice,
 )
-from gateway.hub.database.tables import deliveries, homes
-from gateway.hub.deliveries import box_statements, courier_codes, events, orders
+from gateway.hub.database.tables import deliveries
+from gateway.hub.deliveries import courier_codes, events, orders
 from gateway.hub.http.operation import OperationGroup, RequestContext, Response
 from gateway.hub.http.problem import ApiProblem, Code
 
@@ -77,7 +78,7 @@ async def announce_arrival(
     if token is not None:
         notice = await verify_notice(call, row, token, Arrival)
     _check_eta(call, row, notice)
-    await _check_understood(call, row)
+    await check_notice_understood(call, row, Feature.ARRIVAL)
     sets_out = notice.on_the_way is not None and row.on_the_way is None
     if not sets_out and notice.eta in {None, row.eta}:
         return delivery_of(row, call.caller)
@@ -106,11 +107,3 @@ def _check_eta(call: RequestContext, row: Row[Any], notice: Arrival) -> None:
     if not call.now - MAX_ETA_AGE <= notice.eta <= row.window_end + MAX_ETA_AFTER_WINDOW:
         why = "`eta` lies between an hour ago and a day after the window."
         raise ApiProblem.at("/eta", "eta_out_of_range", why, detail=why)
-
-
-async def _check_understood(call: RequestContext, row: Row[Any]) -> None:
-    """Refuse what an older box would refuse: its refusal would look like that of the order."""
-    home = (await call.tx.execute(select(homes).where(homes.c.id == row.home))).one_or_none()
-    stated = None if home is None else box_statements.statement_of(home, row.brand, call.now)
-    if stated is None or Feature.ARRIVAL not in stated.statement.speaks.needs:
-        raise ApiProblem(Code.UNSUPPORTED)

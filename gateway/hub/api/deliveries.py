@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Row, and_, bindparam, func, insert, or_, s
 
 from gateway.domain.delivery.address import HomeAddress, is_other_address
 from gateway.domain.delivery.carrier_names import carrier_id, same_carrier
-from gateway.domain.delivery.features import Feature
+from gateway.domain.delivery.features import Feature, field_of
 from gateway.domain.delivery.promise import (
     FINAL_STATES,
     Arrival,
@@ -41,9 +41,8 @@ from gateway.hub.database.tables import (
     homes,
     jobs,
 )
-from gateway.hub.deliveries import courier_codes, events, evidence, orders
+from gateway.hub.deliveries import box_statements, courier_codes, events, evidence, orders
 from gateway.hub.deliveries.availability import forbidden_parts, misplaced
-from gateway.hub.deliveries.box_statements import address_of
 from gateway.hub.http.operation import ApiCaller, OperationGroup, RequestContext, Response, links_to
 from gateway.hub.http.problem import ApiProblem, Code, Detail
 from gateway.protocol.box_hub import token_digest
@@ -78,7 +77,7 @@ _LINKS = links_to(
     "readProof",
 )
 _REQUEST_CODES = frozenset({Code.NOT_CONNECTED, Code.SIGNATURE_REFUSED, Code.CONFLICT, Code.INVALID})
-_CODES_WITH_TERMS = _REQUEST_CODES | {Code.NOT_PERMITTED, Code.OTHER_ADDRESS}
+_CODES_WITH_TERMS = _REQUEST_CODES | {Code.NOT_PERMITTED, Code.OTHER_ADDRESS, Code.UNSUPPORTED}
 CODES_OF_CHANGE = _CODES_WITH_TERMS | {Code.TOO_LATE, Code.STALE_VERSION}
 _INSERT_DELIVERY = insert(deliveries)
 _SAME_NAME = (deliveries.c.brand == bindparam("brand"), deliveries.c.name == bindparam("name"))
@@ -187,7 +186,7 @@ async def cancel(call: RequestContext, delivery_id: models.DeliveryId, body: mod
 
 @DELIVERIES.add(
     "POST", f"{_ITEM_PATH}/more_time", "askMoreTime", carriers=True,
-    refuses=_REQUEST_CODES | {Code.TOO_LATE, Code.STALE_VERSION},
+    refuses=_REQUEST_CODES | {Code.TOO_LATE, Code.STALE_VERSION, Code.UNSUPPORTED},
 )  # fmt: skip
 async def ask_more_time(
     call: RequestContext, delivery_id: models.DeliveryId, body: models.LateCourier
@@ -205,6 +204,7 @@ async def ask_more_time(
     request = TimeRequest(id=row.name, version=row.version, needs=(Feature.MORE_TIME,))
     if token is not None:
         request = await verify_notice(call, row, token, TimeRequest)
+    await check_notice_understood(call, row, Feature.MORE_TIME)
     await orders.send(call, row, request, token, lifetime=row.window_end + MAX_LATENESS - call.now)
     return delivery_of(row, call.caller)
 
@@ -407,7 +407,10 @@ async def _check_offer(
     if isinstance(order, DeliveryBodyV2):
         _check_parts(order, is_signed=is_signed)
     await _check_terms(call, connection, order, None if is_signed else body.delivery)
-    await _check_address(call, connection, order, is_signed=is_signed)
+    if isinstance(order, DeliveryBodyV2) and connection.state == "granted":
+        home = (await call.tx.execute(select(homes).where(homes.c.id == connection.home))).one_or_none()
+        _check_understood(call, connection, home, order, is_signed=is_signed)
+        _check_address(call, connection, home, order, is_signed=is_signed)
 
 
 def _check_parts(order: DeliveryBodyV2, *, is_signed: bool) -> None:
@@ -425,13 +428,35 @@ def _check_parts(order: DeliveryBodyV2, *, is_signed: bool) -> None:
         raise ApiProblem.at("/delivery/entrances", "too_long", reason)
 
 
-async def _check_address(call: RequestContext, connection: Row[Any], order: Offer | Update, *, is_signed: bool) -> None:
-    """Refuse an order for another address than the one that the home's owner tells; the home decides."""
-    expected = order.expected_address if isinstance(order, DeliveryBodyV2) else None
-    if expected is None or connection.state != "granted":
+def _check_understood(
+    call: RequestContext, connection: Row[Any], home: Row[Any] | None, order: DeliveryBodyV2, *, is_signed: bool
+) -> None:
+    """Refuse an order of which the home's box would refuse the whole: the answer names only what it does not know."""
+    lacking = box_statements.unsupported_needs(home, connection.brand, order.needs, call.now)
+    if not lacking:
         return
-    home = (await call.tx.execute(select(homes).where(homes.c.id == connection.home))).one_or_none()
-    stated = address_of(home, connection.brand, call.now)
+    pointers = ["/token"] if is_signed else sorted({f"/delivery/{field_of(need)}" for need in lacking})
+    why = f"The home's box does not understand {', '.join(f'`{need}`' for need in lacking)}."
+    errors = [Detail(pointer=pointer, where="body", code="unsupported", detail=why) for pointer in pointers]
+    raise ApiProblem(Code.UNSUPPORTED, why, errors=errors)
+
+
+async def check_notice_understood(call: RequestContext, row: Row[Any], need: Feature) -> None:
+    """Refuse a message that an older box would refuse: its refusal would look like that of the order."""
+    home = (await call.tx.execute(select(homes).where(homes.c.id == row.home))).one_or_none()
+    stated = None if home is None else box_statements.statement_of(home, row.brand, call.now)
+    if stated is None or need not in stated.statement.speaks.needs:
+        raise ApiProblem(Code.UNSUPPORTED)
+
+
+def _check_address(
+    call: RequestContext, connection: Row[Any], home: Row[Any] | None, order: DeliveryBodyV2, *, is_signed: bool
+) -> None:
+    """Refuse an order for another address than the one that the home's owner tells; the home decides."""
+    expected = order.expected_address
+    if expected is None:
+        return
+    stated = box_statements.address_of(home, connection.brand, call.now)
     told = None if stated is None else HomeAddress(kind=stated.kind, text=stated.text)
     if told is not None and is_other_address(told, expected.order_address):
         pointer = "/token" if is_signed else f"/delivery/expected_address/{told.kind}"

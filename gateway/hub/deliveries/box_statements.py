@@ -1,5 +1,6 @@
 """Reads what a home's box has stated about itself. The hub keeps the signed statement and passes it on."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ from gateway.protocol.ed25519 import PublicKey
 
 STATEMENTS: Final = "statements"
 """The key of `homes.said`: the token of the newest statement for each brand."""
+_VERSION_OF_NEEDS: Final = 2  # of a delivery order
 
 
 class KeptStatement(Frozen):
@@ -33,6 +35,15 @@ def statement_of(home: Row[Any], brand: str, now: datetime) -> KeptStatement | N
     if not isinstance(found, BoxStatement) or found.sub != brand:
         return None
     return KeptStatement(statement=found, token=token, key=home.box_key)
+
+
+def unsupported_needs(home: Row[Any] | None, brand: str, needs: Iterable[str], now: datetime) -> tuple[str, ...]:
+    """Return which of these features the box has stated not to understand; none if it has stated nothing."""
+    stated = None if home is None else statement_of(home, brand, now)
+    if stated is None:
+        return ()
+    speaks = stated.statement.speaks
+    return tuple(need for need in needs if _VERSION_OF_NEEDS not in speaks.delivery or need not in speaks.needs)
 
 
 def address_of(home: Row[Any] | None, brand: str, now: datetime) -> StatedAddress | None:

@@ -84,7 +84,7 @@ async def test_an_owner_tells_the_postcode_and_an_order_for_another_one_is_refus
 async def test_the_box_refuses_what_its_hub_passes_on_for_another_address(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.hub.api.deliveries.address_of", lambda *_: None)
+    monkeypatch.setattr("gateway.hub.deliveries.box_statements.address_of", lambda *_: None)
     async with hub_house(tmp_path) as here:
         await here.stands(await here.offers(new_offer()), State.SCHEDULED)
         word = HomeAddress(kind=AddressKind.WORD, text="Tilleul")

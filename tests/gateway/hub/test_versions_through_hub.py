@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from gateway.domain.delivery.features import SPEAKS, Feature
 from gateway.domain.delivery.promise import Arrival, DeliveryBody, State, TimeRequest
 from gateway.domain.delivery.result import CollectResult, Outcome
 from gateway.domain.delivery.result import DoorResult as Left
-from gateway.hub.database.tables import jobs
+from gateway.hub.database.tables import connections, jobs
 from gateway.hub.deliveries.evidence import Evidence, first_problem
 from gateway.protocol.box_statement import BoxStatement, verify_statement
 from gateway.protocol.ed25519 import PublicKey
@@ -173,19 +173,40 @@ async def test_a_courier_who_is_on_his_way_is_expected_at_home_and_the_household
         assert (status, problem["errors"][0]["code"]) == (422, "eta_out_of_range")
 
 
-async def test_a_box_of_an_earlier_release_is_not_sent_when_the_courier_comes(
+async def test_a_box_of_an_earlier_release_is_sent_nothing_that_it_does_not_understand_and_its_orders_stand(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    earlier = SPEAKS.model_copy(update={"needs": tuple(word for word in SPEAKS.needs if word != "arrival")})
+    later = {Feature.ARRIVAL, Feature.MORE_TIME, Feature.EXPECTED_ADDRESS}
+    earlier = SPEAKS.model_copy(update={"needs": tuple(word for word in SPEAKS.needs if word not in later)})
     monkeypatch.setattr("gateway.integrations.hub_client.statements.SPEAKS", earlier)
     async with hub_house(tmp_path) as here:
+        here.made.time.mono += 1.5 * 3600
         said = new_offer()
         made = await here.offers(said)
-        await here.stands(made, State.SCHEDULED)
-        assert "arrival" not in (await box_of(here))["needs"]
+        await here.stands(made, State.WINDOW_OPEN)
+        assert not later & set((await box_of(here))["needs"])
         notice = Arrival(id=said.id, version=1, on_the_way=True, needs=(Feature.ARRIVAL,))
-        status, problem = await here.ask("POST", f"/v1/deliveries/{made}/arrival", {"token": here.token(notice)})
+        for what, message in (("arrival", notice), ("more_time", request_of(said))):
+            status, problem = await here.ask("POST", f"/v1/deliveries/{made}/{what}", {"token": here.token(message)})
+            assert (status, problem["code"]) == (409, "unsupported")
+        addressed = offer_v2(expected_address={"postcode": "75011"})
+        body = {"connection": here.connection, "token": here.token(addressed)}
+        status, problem = await here.ask("POST", "/v1/deliveries", body)
         assert (status, problem["code"]) == (409, "unsupported")
+        async with here.hub.hub.store.writing() as tx:
+            terms = await tx.scalar(select(connections.c.terms).filter_by(id=here.connection))
+            await tx.execute(update(connections).values(terms={**terms, "hub_signed": True}))
+        named = said.model_dump(mode="json", include={"entrance", "carrier", "place", "window"})
+        plain = {**named, "name": "plain", "expected_address": {"postcode": "75011"}, "dimensions": SIZE}
+        status, problem = await here.ask("POST", "/v1/deliveries", {"connection": here.connection, "delivery": plain})
+        assert (status, [one["pointer"] for one in problem["errors"]]) == (409, ["/delivery/expected_address"])
+        assert problem["detail"] == "The home's box does not understand `expected_address`."
+        await here.stands(await here.offers(offer_v2(dimensions=SIZE)), State.WINDOW_OPEN)
+        _, delivery = await here.ask("GET", f"/v1/deliveries/{made}")
+        assert (delivery["state"], delivery["more_time"]) == ("window_open", None)
+        async with here.hub.hub.store.reading() as tx:
+            sent = (await tx.scalars(select(jobs.c.token).where(jobs.c.delivery == made))).all()
+        assert len(sent) == 1, "the order"
 
 
 async def test_a_parcel_that_the_household_took_in_itself_is_delivered_for_its_retailer(tmp_path: Path) -> None:
