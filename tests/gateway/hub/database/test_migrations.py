@@ -6,14 +6,19 @@ import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import CheckConstraint, Connection, func, inspect, select, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from gateway.hub.config import Webhooks
+from gateway.hub.database import migrations
 from gateway.hub.database.migrations import newest_revision
 from gateway.hub.database.store import HubStore, StoreUnusable
 from gateway.hub.database.tables import (
@@ -314,3 +319,68 @@ async def test_a_column_that_is_gone_is_a_true_500_and_readyz_fails_until_it_is_
             await change("ALTER TABLE brands RENAME COLUMN elsewhere TO keys_version")
             assert await ready() == 200
             assert await write() == 201
+
+
+def shape(connection: Connection) -> dict[tuple[str, str], dict[str, object]]:
+    """Each column by table and name: whether a row may leave it out, and its type."""
+    found = inspect(connection).get_multi_columns()
+    return {
+        (table, column["name"]): {
+            "may_be_left_out": column["nullable"] or column["default"] is not None or bool(column.get("autoincrement")),
+            "type": str(column["type"]),
+        }
+        for (_, table), columns in found.items()
+        for column in columns
+    }
+
+
+def unique_columns(connection: Connection) -> set[tuple[str, frozenset[str]]]:
+    """What may stand in one row of a table only."""
+    inspected = inspect(connection)
+    found = set()
+    for table in inspected.get_table_names():
+        uniques: list[Any] = [*inspected.get_unique_constraints(table)]
+        uniques += [index for index in inspected.get_indexes(table) if index["unique"]]
+        found |= {(table, frozenset(each["column_names"])) for each in uniques}
+    return found
+
+
+# It made room for encrypted secrets, before two processes of different releases could share a database.
+BEFORE_THE_RULE = ["0002 changes endpoints.old_secret", "0002 changes endpoints.secret"]
+
+
+def upgraded_by_steps(connection: Connection) -> list[str]:
+    """Bring a database of the oldest release up to date, revision by revision; what an older process would miss."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent / "alembic"))
+    config.attributes["connection"] = connection
+    first, *later = reversed([one.revision for one in ScriptDirectory.from_config(config).walk_revisions()])
+    command.stamp(config, first)
+    wrong = []
+    for revision in later:
+        columns, uniques = shape(connection), unique_columns(connection)
+        command.upgrade(config, revision)
+        after, tables = shape(connection), {table for table, _ in columns}
+        wrong += [f"{revision} takes {'.'.join(one)} away" for one in columns.keys() - after.keys()]
+        wrong += [
+            f"{revision} changes {'.'.join(one)}" for one in columns.keys() & after.keys() if after[one] != columns[one]
+        ]
+        wrong += [
+            f"{revision} wants {'.'.join(one)} in each row"
+            for one in after.keys() - columns.keys()
+            if one[0] in tables and not after[one]["may_be_left_out"]
+        ]
+        wrong += [f"{revision} lets {what} stand once only" for what in unique_columns(connection) - uniques
+                  if what[0] in tables]  # fmt: skip
+    return sorted(wrong)
+
+
+@pytest.mark.parametrize("kind", BOTH)
+async def test_each_revision_only_adds_so_that_a_process_of_the_release_before_goes_on(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    with laid_out(OLD[0], kind, tmp_path, request) as (url, _):
+        engine = create_async_engine(url)
+        async with engine.begin() as connection:
+            assert await connection.run_sync(upgraded_by_steps) == BEFORE_THE_RULE
+        await engine.dispose()
