@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import signal
 import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
+import structlog
 from prometheus_client import CollectorRegistry
 from sqlalchemy.exc import DBAPIError
 
@@ -64,6 +66,8 @@ from gateway.system.containment import Containment
 from gateway.system.guarded_http import Lookup, system_lookup
 from gateway.system.shutdown import until_stopped
 
+log = structlog.get_logger(__name__)
+
 OPERATIONS = (
     *api_keys.API_KEYS, *brands.BRANDS, *connections.CONNECTIONS, *brand_facts.BRAND_FACTS, *deliveries.DELIVERIES,
     *batches.BATCHES, *couriers.COURIERS, *events.EVENTS, *events.HUB, *carriers.CARRIERS,
@@ -73,7 +77,9 @@ OPERATIONS = (
 
 
 class HubProcess:
-    """One hub. `wall` returns seconds since 1970; `lookup` resolves the names of webhooks' receivers.
+    """One hub, which SIGTERM or SIGINT ends.
+
+    `wall` returns seconds since 1970; `lookup` resolves the names of webhooks' receivers.
 
     `site`, `store`, `key`, `wake_ups` and `broker_connection` exist once `open` is set.
     """
@@ -108,10 +114,24 @@ class HubProcess:
             if (certificate := self.site.certificate) is not None:
                 self._context.metrics.watch_certificate("listen.certificate", lambda: certificate.expires)
             stack.push_async_callback(self.site.close)
+            stack.enter_context(self._surviving_hangup())
             async with until_stopped(signals=self._signals), asyncio.TaskGroup() as group:
                 for name, run in self._workers().items():
                     group.create_task(self._context.containment.keep(name, run), name=name)
                 self.open.set()
+
+    @contextlib.contextmanager
+    def _surviving_hangup(self) -> Iterator[None]:
+        """Go on at SIGHUP, which certbot's hooks and systemd's reload send, and which would end the process."""
+        if not self._signals:
+            yield
+            return
+        loop, todo = asyncio.get_running_loop(), "a new certificate is read within a second; for hub.yaml restart"
+        loop.add_signal_handler(signal.SIGHUP, lambda: log.info("hangup_needs_nothing", todo=todo))
+        try:
+            yield
+        finally:
+            loop.remove_signal_handler(signal.SIGHUP)
 
     async def _copy_last_revocations(self) -> None:
         """Copy what was revoked in the last second."""

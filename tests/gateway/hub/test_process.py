@@ -120,6 +120,8 @@ async def test_a_hub_that_was_killed_counts_the_homes_that_are_there_and_no_othe
 
 async def test_the_hub_says_that_it_is_not_ready_while_its_broker_is_away(tmp_path: Path) -> None:
     async with homes_broker("home-1") as broker, process(tmp_path, broker, "home-1") as hub:
+        assert hub.process is not None
+        hub.process.send_signal(signal.SIGHUP)  # as a hook of certbot does; it does not end the hub
         await broker.kill()
         await until(hub, "ready", 503)
         assert (await hub.ready())[1] == {"store": True, "broker": False}
