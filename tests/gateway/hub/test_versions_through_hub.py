@@ -195,7 +195,7 @@ async def test_a_box_of_an_earlier_release_is_sent_nothing_that_it_does_not_unde
         assert (status, problem["code"]) == (409, "unsupported")
         async with here.hub.hub.store.writing() as tx:
             terms = await tx.scalar(select(connections.c.terms).filter_by(id=here.connection))
-            await tx.execute(update(connections).values(terms={**terms, "hub_signed": True}))
+            await tx.execute(update(connections).values(terms={**(terms or {}), "hub_signed": True}))
         named = said.model_dump(mode="json", include={"entrance", "carrier", "place", "window"})
         plain = {**named, "name": "plain", "expected_address": {"postcode": "75011"}, "dimensions": SIZE}
         status, problem = await here.ask("POST", "/v1/deliveries", {"connection": here.connection, "delivery": plain})
