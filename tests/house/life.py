@@ -29,6 +29,7 @@ STORE_REFUSALS = (
     Refusal.LABEL_FORBIDS,
     Refusal.NOT_OUT_FOR_DELIVERY,
     Refusal.DECLINED_BY_HOUSEHOLD,
+    Refusal.OTHER_ADDRESS,
 )
 PAUSES = (0.0, 0.02, 0.3, 1.0, 4.0, 12.0, 21.0, 35.0)
 RandomAction = Callable[[SimulatedHome, random.Random, SimulatedDelivery], str]

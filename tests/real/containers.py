@@ -70,8 +70,8 @@ class Engine:
         packed.unlink()
         shutil.rmtree(system)
 
-    def build(self, folder: Path, tag: str, base_argument: str) -> None:
-        """Build the Dockerfile of a folder on the base image, whose name the Dockerfile has as this argument."""
+    def build(self, folder: Path, tag: str, base_argument: str, *, file: Path | None = None) -> None:
+        """Build the Dockerfile of a folder (or `file`) on the base image, whose name it has as this argument."""
         limits = [
             f"--ulimit={name}={resource.getrlimit(kind)[1]}:{resource.getrlimit(kind)[1]}"
             for name, kind in (("nofile", resource.RLIMIT_NOFILE), ("nproc", resource.RLIMIT_NPROC))
@@ -79,7 +79,8 @@ class Engine:
         self.run(
             "podman", "build", "--isolation=chroot", "--network=host", *limits,
             f"--volume={self._folder / 'pip.conf'}:/etc/pip.conf:ro", f"--volume={AUTHORITIES}:/run/authorities.crt:ro",
-            f"--build-arg={base_argument}={BASE_IMAGE}", f"--tag={tag}", str(folder),
+            f"--build-arg={base_argument}={BASE_IMAGE}", f"--tag={tag}",
+            f"--file={file or folder / 'Dockerfile'}", str(folder),
             timeout=BUILD_TIMEOUT_S,
         )  # fmt: skip
 

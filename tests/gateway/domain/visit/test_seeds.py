@@ -34,6 +34,8 @@ OF_OTHERS = {
     Notification.NO_RECEIVER,
     Notification.MOVED,
     Notification.LATE_COURIER,
+    Notification.ON_THE_WAY,  # the store sends these two: tests/gateway/storage/test_arrivals.py
+    Notification.EXPECTED_AT,
     Notification.ADMITTED,
     Notification.BOOKING_PROPOSED,
     Notification.BOOKING_CHANGED,
@@ -46,9 +48,7 @@ OF_ROBOTS = {Refusal.ROBOT_NOT_PROVEN}
 OF_GUESTS = {Refusal.GUEST_PRESENT, Refusal.REVOKED}  # test_guest_seeds.py
 OF_KEEPERS = {Refusal.KEEPER_NOT_PROVEN, Refusal.KEEPER_NOT_ACCEPTED}
 OF_RETURNS = {Outcome.COLLECTED, Outcome.PARTLY_COLLECTED, Outcome.NOT_COLLECTED}
-OF_ADDRESSES = {Refusal.OTHER_ADDRESS}  # tests/gateway/storage/test_addresses.py
-OF_ARRIVALS = {Notification.ON_THE_WAY, Notification.EXPECTED_AT}  # tests/gateway/storage/test_arrivals.py
-OF_OTHER_LIVES = OF_GUESTS | OF_KEEPERS | OF_ROBOTS | OF_ADDRESSES
+OF_OTHER_LIVES = OF_GUESTS | OF_KEEPERS | OF_ROBOTS
 # The lives have a fridge without lower limits and without a sensor of its room; the kitchens of test_cold_chain.py do.
 OF_FRIDGE_ITEMS = {Refusal.FRIDGE_TOO_COLD, Refusal.FRIDGE_FULL}
 ALARMS_OF_OTHER_WAYS = {
@@ -65,7 +65,7 @@ MUST_BE_SEEN_AT_A_FRONT_DOOR = {
     *(f"outcome {outcome}" for outcome in Outcome if outcome is not Outcome.REFUSED),  # a refusal is no result
     *(f"with it {collected}" for collected in CollectResult),
     *(f"alarm {code}" for code in AlarmCode if code not in OF_OTHERS | ALARMS_OF_OTHER_WAYS),
-    *(f"saying {saying}" for saying in Notification if saying not in OF_OTHERS | OF_KEYS | OF_ARRIVALS),
+    *(f"saying {saying}" for saying in Notification if saying not in OF_OTHERS | OF_KEYS),
     *(f"lockup_{result}" for result in LockRequestResult),
     *(f"crash {point}" for point in CRASH_POINTS),
     *("late unlock", "intent", "unlock published", "opening", "locked again", "sealed", "Lock", "step without a store"),
