@@ -13,7 +13,9 @@ from gateway.domain.delivery.promise import Cancel, Claims, DeliveryResult, Offe
 from gateway.hub.boxes.box_events import EventOutcome, HomeTransaction
 from gateway.hub.database.store import new_id
 from gateway.hub.database.tables import brand_keys, brands, connections, homes, jobs
+from gateway.hub.deliveries.box_statements import STATEMENTS
 from gateway.hub.http.authentication import secret_digest
+from gateway.hub.sandbox.home import signed_statement
 from gateway.protocol.box_hub import BrandAnswer, BrowserStatus, PermissionDecision, token_digest
 from gateway.protocol.browser_envelope import Jwk
 from gateway.protocol.delivery_message import sign_delivery
@@ -26,7 +28,7 @@ from tests.remotebrowser import RemoteBrowser
 
 TOMORROW = timedelta(days=1)
 BRAND_KEY = SigningKey.from_seed(bytes(range(32)))
-TERMS = {"entrances": ["front"], "places": ["hall"], "carriers": ["Chronopost"], "days": ["mon", "tue"],
+TERMS: dict[str, Any] = {"entrances": ["front"], "places": ["hall"], "carriers": ["Chronopost"], "days": ["mon", "tue"],
          "hours": "00:00-24:00", "openings": 1, "hub_signed": True}  # fmt: skip
 
 
@@ -108,6 +110,14 @@ class ConnectedHome:
             sent = (await tx.scalars(select(jobs.c.token).where(jobs.c.delivery == delivery["id"]))).all()
         named = {json.loads(payload_of(token))["delivery"]["version"]: token_digest(token) for token in sent}
         return named.get(delivery["version"])
+
+    async def states_features(self) -> None:
+        """Let its box say to the brand what it understands: all that a box of this release does."""
+        now = self.hub.hub.now()
+        said = signed_statement(self.id, self.brand, TERMS["entrances"], now, self.journal.key)
+        async with self.hub.hub.store.writing() as tx:
+            new = {"said": {STATEMENTS: {self.brand: said.decode()}}}
+            await tx.execute(update(homes).where(homes.c.id == self.id).values(**new))
 
     async def decide(self, state: str) -> None:
         """The connection stands so now."""

@@ -11,6 +11,7 @@ import contextlib
 import io
 import tempfile
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +29,14 @@ from gateway.domain.delivery.barcodes import normalise
 from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.system.clock import machine_time
 from gateway.system.i18n import Language
+from tests.announcing import ConnectedHome, connected_home
 from tests.browser import BrowserVisitor, visitor
 from tests.first_setup import LOST, box_set_up, claims
 from tests.gateway.cli.terminal import start_command
 from tests.gateway.demo.page.runner import serve_page
 from tests.gateway.web.house import ANNA_PASSWORD
 from tests.gateway.web.test_notified import subscribe_script
+from tests.hubs import hub_file, run_hub
 from tests.lens import FakeCamera, draw_label
 from tests.pushservice import PushBrowser, PushService, push_service
 from tests.whole_house import run_whole_house
@@ -51,6 +54,11 @@ OPEN_LIMIT_S = 120.0  # seconds that the door may stand open, meanwhile
 PART_INSIDE = 0.76  # of a visit's films, when the courier is inside
 SETTLE_MS = 900  # milliseconds in which a page that changed comes to rest
 FOUND_CAMERAS = 2
+STATES_OF_TODAY = (
+    (-110, "delivered"), (-100, "delivered"), (-90, "not_delivered"), (-45, "visiting"), (-30, "window_open"),
+    (20, "scheduled"), (45, "scheduled"), (75, "cancelled"), (120, "scheduled"),
+)  # fmt: skip
+"""Of deliveries in the web console: in how many minutes the window begins, and the state."""
 ALL_LOADED = "() => [...document.images].every((one) => one.complete)"
 PLAYING = """() => [...document.querySelectorAll(".camera.watched video")]
     .some((one) => one.readyState >= 2 && one.currentTime > 0)"""
@@ -242,6 +250,43 @@ async def photograph_set_up(console: Console) -> None:
         await stop_detached(folder / "box" / "video.pid")
 
 
+async def photograph_console(console: Console) -> None:
+    """Photograph the web console of a retailer whose deliveries of today are under way."""
+    with tempfile.TemporaryDirectory(prefix="p", dir="/tmp") as folder:
+        async with run_hub(hub_file(Path(folder))) as hub, visitor() as somebody:
+            home = await connected_home(hub)
+            await home.states_features()
+            shown = await _deliveries_of_today(home)
+            page = await somebody.page(locale="en-GB", timezone_id=afternoon_zone(machine_time()), **SCREEN)
+            await page.goto(f"{hub.url}/console")
+            await page.locator("#key").fill(home.retailer.token)
+            await page.keyboard.press("Enter")
+            await page.locator("#live[data-state=live]").wait_for()
+            for name, address in (("console", "/deliveries"), ("console-delivery", f"/deliveries/{shown}")):
+                await page.goto(f"{hub.url}/console#{address}")
+                await page.wait_for_timeout(SETTLE_MS)
+                await page.screenshot(path=DOCS / f"{name}.png")
+                console.print(f"docs/pictures/{name}.png")
+
+
+async def _deliveries_of_today(home: ConnectedHome) -> str:
+    """Announce deliveries around this moment, and let the home say how they stand; the id of one that is under way."""
+    now = home.hub.hub.now()
+    under_way = ""
+    for number, (begins, state) in enumerate(STATES_OF_TODAY):
+        start = now + timedelta(minutes=begins)
+        window = {"start": start.isoformat(), "end": (start + timedelta(hours=2)).isoformat()}
+        made = await home.announce(name=f"ORD-{4711 + number}", parcels=[f"8L2052475203{number}"], window=window)
+        await home.stands(made, "scheduled")
+        if state == "window_open":
+            under_way = made["id"]
+            eta = (now + timedelta(minutes=40)).isoformat()
+            await home.ask("POST", f"/v1/deliveries/{under_way}/arrival", {"on_the_way": True, "eta": eta})
+        if state != "scheduled":
+            await home.stands(made, state)
+    return under_way
+
+
 async def film(console: Console) -> None:
     """Film the demo's show from beginning to end, a picture a second."""
     frames: list[Image.Image] = []
@@ -280,6 +325,7 @@ def main() -> None:
     for language in languages:
         asyncio.run(photograph(console, language))
     asyncio.run(photograph_set_up(console))
+    asyncio.run(photograph_console(console))
     if not options.stills:
         asyncio.run(film(console))
 

@@ -40,6 +40,7 @@ from gateway.hub.boxes.presence import HomePresence
 from gateway.hub.brokers import load_cluster, open_homes_broker
 from gateway.hub.config import HubFile, ShardAssignment
 from gateway.hub.consent.page import ConsentPage
+from gateway.hub.console.page import ConsolePage
 from gateway.hub.courier.routes import CourierRoutes
 from gateway.hub.database.migrations import seal_plain_secrets
 from gateway.hub.database.store import HubStore, lock_database
@@ -165,6 +166,7 @@ class HubProcess:
             streams=self._streams, ask_home=self._browser_relay.ask,
             extra=[
                 *ConsentPage(context, behind_proxy=file.listen.behind_proxy).routes(),
+                *ConsolePage(file.url).routes(),
                 *SharedVisitPage(file.url).routes(),
                 *CourierRoutes(context, behind_proxy=file.listen.behind_proxy).routes(),
             ],

@@ -90,7 +90,8 @@ async def test_no_page_of_the_hub_stands_in_another_site_s_frame(tmp_path: Path)
         shop = HubRetailer(hub, await hub.retailer())
         await shop.brand(name="Lune")
         asked = (await shop.ask())["consent_url"]
-        ours = (f"{hub.url}/", f"{hub.url}/join", asked, f"{hub.url}/connect/nothing", f"{hub.url}/problems/not_found")
+        others = ("/", "/join", "/connect/nothing", "/problems/not_found", "/console", "/shared", "/courier/nothing")
+        ours = (asked, *(f"{hub.url}{path}" for path in others))
         frames = "".join(f'<iframe src="{one}"></iframe>' for one in ours)
 
         async def evil(_request: web.Request) -> web.Response:

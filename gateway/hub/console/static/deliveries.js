@@ -1,0 +1,162 @@
+// The page of all deliveries: the windows of one day as a picture, then the list, looked up by one field.
+import { Refused } from "./api.js";
+import { axis } from "./axis.js";
+import { HUB, STATES, button, copied, dayText, h, name, put, say, sign, standing, toneOf, when, windowText, word } from "./dom.js";
+
+const DAY_LIMIT = 300; // deliveries in the picture: three pages of the API
+const HOUR_MS = 3_600_000;
+const LOOKED_UP = { name: /^[A-Za-z0-9._-]{1,64}$/, parcel: /^[^ ]{1,80}$|^\(/, reference: /^[ -~À-ÿ]{1,80}$/ }; // in this order: the first that finds something counts
+const RELOAD_MS = 1500; // at most so often while events come
+
+const two = (number) => String(number).padStart(2, "0");
+const dateText = (at) => `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
+
+// A day of the reader's zone, which may have 23 or 25 hours.
+function dayOf(text) {
+  const [year, month, day] = /^\d{4}-\d\d-\d\d$/.test(text ?? "") ? text.split("-").map(Number) : dateText(new Date()).split("-").map(Number);
+  const at = (days) => new Date(year, month - 1, day + days);
+  return { start: at(0), end: at(1), before: dateText(at(-1)), after: dateText(at(1)) };
+}
+
+async function ofDay(hub, { start, end }, signal) {
+  const found = [], query = { window_after: start.toISOString(), window_before: end.toISOString(), limit: 100 };
+  for (let cursor = ""; found.length < DAY_LIMIT;) {
+    const page = await hub.get("v1/deliveries", { ...query, cursor }, signal);
+    found.push(...page.data);
+    if (page.next === null) return { found, more: false };
+    cursor = page.next;
+  }
+  return { found, more: true };
+}
+
+// Only the hours that have windows, so that a bar is wide enough for its name.
+function span(day, bars, now) {
+  const today = now >= day.start.getTime() && now < day.end.getTime();
+  const starts = bars.map((bar) => bar.start), ends = bars.map((bar) => bar.end);
+  const from = Math.max(day.start.getTime(), Math.min(...starts, ...(today ? [now] : [])) - HOUR_MS / 2);
+  const to = Math.min(day.end.getTime(), Math.max(...ends, ...(today ? [now] : [])) + HOUR_MS / 2);
+  return { from, to: Math.max(to, from + 4 * HOUR_MS) };
+}
+
+// One bar for all deliveries of a state and, to the half hour, of a window.
+function grouped(found, address) {
+  const groups = new Map(), half = (at) => Math.round(Date.parse(at) / (HOUR_MS / 2)) * (HOUR_MS / 2);
+  for (const { window, state } of found) {
+    const [start, end] = [half(window.start), Math.max(half(window.end), half(window.start) + HOUR_MS / 2)];
+    const key = `${start} ${end} ${state}`;
+    groups.set(key, { start, end, state, count: (groups.get(key)?.count ?? 0) + 1 });
+  }
+  return [...groups.values()].map(({ start, end, state, count }) => {
+    const text = `${count} × ${word("state", state)}`;
+    return { start, end, tone: toneOf(state), text, label: `${text}, ${windowText({ start, end })}`, href: address({ state }) };
+  });
+}
+
+function picture(day, { found, more }, address) {
+  const now = Date.now();
+  const bars = found.map((one) => ({
+    start: Date.parse(one.window.start), end: Date.parse(one.window.end), tone: toneOf(one.state), text: one.name,
+    label: `${one.name}, ${word("state", one.state)}, ${windowText(one.window)}, ${one.carrier}`, href: `#/deliveries/${one.id}`,
+  }));
+  const label = say("day.picture", { day: dayText(day.start) });
+  const draw = (all) => axis({ ...span(day, all, now), bars: all, marks: [{ at: now, text: say("now"), kind: "now" }], label });
+  let drawn = bars.length ? draw(bars) : null;
+  if (drawn?.hidden) drawn = draw(grouped(found, address));
+  const counts = STATES.map((state) => [state, found.filter((one) => one.state === state).length]).filter(([, count]) => count);
+  return [
+    drawn?.picture ?? h("p", { class: "soft" }, say("day.empty")),
+    drawn?.hidden ? h("p", { class: "soft" }, say("day.hidden", { n: drawn.hidden })) : null,
+    more ? h("p", { class: "soft" }, say("day.more", { n: DAY_LIMIT })) : null,
+    h("ul", { class: "legend" }, counts.map(([state, count]) => h("li", {},
+      h("a", { href: address({ state }), "data-key": `state ${state}` }, sign(toneOf(state)), h("span", {}, `${word("state", state)} `, h("b", {}, count)))))),
+  ];
+}
+
+// What stands in the field may be a name, a parcel's number or a customer's reference.
+async function lookUp(hub, text, query, signal) {
+  for (const field of Object.keys(LOOKED_UP).filter((one) => LOOKED_UP[one].test(text))) {
+    try {
+      const page = await hub.get("v1/deliveries", { ...query, [field]: text }, signal);
+      if (page.data.length) return { field, page };
+    } catch (failure) {
+      if (!(failure instanceof Refused) || failure.code !== "invalid") throw failure; // it cannot be such a value
+    }
+  }
+  return { field: "name", page: { data: [], next: null } };
+}
+
+const parcelText = (one) => (one.missing ? say("parcels.missing", { n: one.missing, of: one.parcels.length }) : say("parcels", { n: one.parcels.length }));
+
+function row(one) {
+  return h("li", {}, h("a", { class: "row", href: `#/deliveries/${one.id}`, "data-key": one.id },
+    h("b", {}, name(one.name)), standing(one.state), h("span", {}, windowText(one.window)),
+    h("span", { class: "soft" }, name(one.carrier), " · ", name(one.entrance), " · ", parcelText(one))));
+}
+
+// The request that makes a first delivery, for a connection of this retailer if there is one.
+async function firstRequest(hub, signal) {
+  const [connection] = (await hub.get("v1/connections", { state: "granted", limit: 1 }, signal)).data;
+  const { entrances, places, carriers } = connection?.terms ?? {};
+  const start = new Date(Date.now() + 24 * HOUR_MS);
+  start.setMinutes(0, 0, 0);
+  const delivery = {
+    name: "ORD-4711", entrance: entrances?.[0] ?? "front", place: places?.[0] ?? "hall", carrier: carriers?.[0] ?? "Colissimo",
+    window: { start: start.toISOString(), end: new Date(start.getTime() + 2 * HOUR_MS).toISOString() }, parcels: ["8L20524752032"],
+  };
+  const body = JSON.stringify({ connection: connection?.id ?? "con-...", delivery }, null, 2).replaceAll("'", "'\\''");
+  return `curl ${HUB}/v1/deliveries \\\n  -H "Authorization: Bearer $PERRON_API_KEY" \\\n  -H 'Content-Type: application/json' \\\n  -d '${body}'`;
+}
+
+async function empty(about, filtered) {
+  if (filtered) return [h("p", {}, say("deliveries.none_found")), h("p", {}, h("a", { href: "#/deliveries" }, say("deliveries.all")))];
+  if (about.right === "carrier") return [h("p", {}, say("deliveries.none_carrier"))];
+  return [h("p", {}, say("deliveries.none")), copied(await firstRequest(about.hub, about.signal), say("deliveries.first"))];
+}
+
+export async function deliveries(place, about) {
+  const { hub, params, signal } = about;
+  const [text, state] = [params.get("q") ?? "", params.get("state") ?? ""];
+  if (text.startsWith("dlv-")) { about.go(`/deliveries/${text}`); return {}; }
+  const day = dayOf(params.get("day"));
+  const address = (change) => about.address("/deliveries", { q: text, state, day: params.get("day") ?? "", ...change });
+
+  const field = h("input", { type: "search", id: "q", value: text, maxlength: 120, autocomplete: "off", spellcheck: "false" });
+  const which = h("select", { id: "state" }, ["", ...STATES].map((one) =>
+    h("option", { value: one, selected: one === state }, one ? word("state", one) : say("state_any"))));
+  const chosen = () => about.go(address({ q: field.value.trim(), state: which.value, cursor: "" }));
+  which.addEventListener("change", chosen);
+  const search = h("form", { class: "search", role: "search", onsubmit: (event) => { event.preventDefault(); chosen(); } },
+    h("label", {}, say("deliveries.search"), field), h("label", {}, say("deliveries.state"), which), h("button", {}, say("search")));
+  const drawn = h("div"), rows = h("div");
+  const dayTitle = h("h2", { id: "day" }, dayText(day.start));
+  const choose = (key, change) => h("a", { class: "button quiet", href: address(change) }, say(key));
+  place.append(h("h1", {}, say("page.deliveries")),
+    h("section", { class: "card", "aria-labelledby": "day" },
+      h("div", { class: "bar-of" }, dayTitle, h("p", { class: "choices" }, choose("day.before", { day: day.before }), choose("day.today", { day: "" }), choose("day.after", { day: day.after }))), drawn),
+    search, rows);
+
+  async function load() {
+    const query = { state, limit: 20, cursor: params.get("cursor") ?? "" };
+    const [ofThatDay, { field: found, page }] = await Promise.all([
+      ofDay(hub, day, signal),
+      text ? lookUp(hub, text, query, signal) : hub.get("v1/deliveries", query, signal).then((page) => ({ field: "", page })),
+    ]);
+    const none = page.data.length ? null : await empty(about, Boolean(text || state || query.cursor));
+    put(drawn, picture(day, ofThatDay, address));
+    put(rows, found && page.data.length ? h("p", { class: "soft" }, say(`found.${found}`), " ", name(text)) : null,
+      none ?? h("ul", { class: "rows" }, page.data.map(row)),
+      h("p", { class: "choices" },
+        query.cursor ? h("a", { class: "button quiet", href: address({ cursor: "" }) }, say("page.first")) : null,
+        page.next ? h("a", { class: "button quiet", href: address({ cursor: page.next }), "data-key": "next" }, say("page.next")) : null,
+        button(say("refresh"), () => about.attempt(load), { kind: "quiet", "data-key": "refresh" })),
+      h("p", { class: "soft" }, say("as_of"), " ", when(new Date().toISOString(), { seconds: true })));
+  }
+  await load();
+  let due = null;
+  return {
+    onEvent(event) {
+      if (!event.type.startsWith("delivery.") || due !== null) return;
+      due = setTimeout(() => { due = null; if (!signal.aborted) about.attempt(load); }, RELOAD_MS);
+    },
+  };
+}
