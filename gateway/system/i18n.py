@@ -66,9 +66,11 @@ def _filled(template: str, words: Mapping[str, str]) -> str:
 
 
 def with_hard_spaces(text: str) -> str:
-    """Put no-break spaces before the signs that French sets apart; English has none."""
-    for sign in (":", ";", "!", "?", "»"):
+    """Put no-break spaces before the signs that French sets apart, narrow ones before ; ! ?; English has none."""
+    for sign in (":", "»"):
         text = text.replace(f" {sign}", f"\N{NO-BREAK SPACE}{sign}")
+    for sign in (";", "!", "?"):
+        text = text.replace(f" {sign}", f"\N{NARROW NO-BREAK SPACE}{sign}")
     return text.replace("« ", "«\N{NO-BREAK SPACE}")
 
 

@@ -29,6 +29,7 @@ from gateway.system.i18n import (
     languages,
     pgettext,
     template_functions,
+    with_hard_spaces,
 )
 from gateway.web.texts.catalogue import TEXTS, offered
 
@@ -97,12 +98,15 @@ def test_french_sets_its_signs_apart_and_ends_no_sentence_twice() -> None:
     for entry in entries("fr"):
         text = prose.sub("", entry.translation)
         assert not re.search(r"[^\s(«\"'][:;?!](?=\s|$)|«(?!\s)|[^\s]»|(?<!\.)\.\.(?!\.)", text), entry.translation
+        assert not {"\N{NO-BREAK SPACE}", "\N{NARROW NO-BREAK SPACE}"} & set(text), "a page sets them itself"
 
 
 def test_a_page_keeps_a_sign_of_french_with_its_word_and_an_abbreviation_has_one_full_stop() -> None:
     ends = _("The oldest: {day}.", day="29 nov.")
     assert (ends.to("en"), ends.to("fr")) == ("The oldest: 29 nov.", "La plus ancienne : 29 nov.")
     assert ends.on_page("fr") == "La plus ancienne\N{NO-BREAK SPACE}: 29 nov."
+    asked = "« Oui » ; non ! pourquoi ?"
+    assert with_hard_spaces(asked) == "«\xa0Oui\xa0»\u202f; non\u202f! pourquoi\u202f?"
     assert _("The oldest: {day}.", day="Sat").to("en") == "The oldest: Sat."
     assert template_functions("fr")["gettext"]("The oldest: {day}.", day="29 nov.") == ends.on_page("fr")
 
