@@ -150,13 +150,24 @@ def test_what_a_hub_installs_is_pinned_as_everything_else_is_and_has_nothing_of_
     assert text.count("--hash=sha256:") > len(pinned)
 
 
+def copied_by(dockerfile: str) -> set[str]:
+    text = (ROOT / dockerfile).read_text()
+    return {
+        name.removeprefix("./") for line in text.splitlines() if line.startswith("COPY") for name in line.split()[1:-1]
+    }
+
+
+def test_the_image_copies_all_that_the_wheel_of_perron_is_made_of() -> None:
+    assert copied_by("Dockerfile.hub") - {"requirements-hub.txt"} == copied_by("Dockerfile") - {"requirements-run.txt"}
+
+
 def test_the_image_copies_only_what_is_there_and_installs_the_hub_s_packages() -> None:
     text = (ROOT / "Dockerfile.hub").read_text()
     sent = (ROOT / ".dockerignore").read_text()
-    copied = [name for line in text.splitlines() if line.startswith("COPY") for name in line.split()[1:-1]]
+    copied = copied_by("Dockerfile.hub")
     for name in copied:
         assert (ROOT / name).exists(), name
-        assert f"!{name.removeprefix('./')}\n" in sent, name
+        assert f"!{name}\n" in sent, name
     assert "requirements-hub.txt" in copied
     assert "requirements-run.txt" not in text
     assert re.search(r"^USER perron-hub$", text, re.MULTILINE), "not root"
