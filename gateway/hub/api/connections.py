@@ -40,9 +40,10 @@ CONNECTIONS = OperationGroup("Connections")
 
 
 class ConnectionFilter(PageParameters):
-    """Only the connections in this state."""
+    """Only the connections in this state, or of this customer: `reference` as you named him."""
 
     state: State | None = None
+    reference: Label | None = None
 
 
 class NewConnection(Model):
@@ -201,7 +202,8 @@ async def _check_signature(call: RequestContext, body: NewConnection, token: str
 @CONNECTIONS.add("GET", "/v1/connections", "listConnections")
 async def list_(call: RequestContext, query: ConnectionFilter) -> Connections:
     """List the connections."""
-    rows, next_ = await newest_page(call, connections, query, _in_state(query.state, call.now))
+    named = true() if query.reference is None else connections.c.reference == query.reference
+    rows, next_ = await newest_page(call, connections, query, _in_state(query.state, call.now), named)
     addresses = await _addresses(call, rows)
     data = tuple(_from_row(row, call.now, addresses.get(row.id)) for row in rows)
     return Connections(data=data, next=next_)

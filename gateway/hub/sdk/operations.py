@@ -165,13 +165,14 @@ def list_connections(
     limit: int | None = None,
     cursor: str | None = None,
     state: Literal["pending", "granted", "refused", "revoked", "expired", "ended"] | None = None,
+    reference: str | None = None,
 ) -> ApiRequest[Connections]:
     """List the connections."""
     return ApiRequest(
         method="GET",
         path="/v1/connections",
         read=Connections.model_validate_json,
-        query={"limit": limit, "cursor": cursor, "state": state},
+        query={"limit": limit, "cursor": cursor, "state": state, "reference": reference},
     )
 
 

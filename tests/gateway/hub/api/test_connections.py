@@ -1,6 +1,7 @@
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -49,6 +50,9 @@ async def test_from_the_question_to_the_home_s_yes(tmp_path: Path) -> None:
         assert [(key.kid, key.x) for key in asking.keys] == [("lune-1", shop.key.public.text)]
         assert asking.asked is not None
         assert asking.asked.carriers == ("Chronopost",)
+        for reference, found in (("customer 7", [made["id"]]), ("customer 8", [])):
+            _, listed = await shop.call("GET", f"/v1/connections?reference={quote(reference)}")
+            assert [one["id"] for one in listed["data"]] == found, "by the retailer's own name of the customer"
         status, still = await shop.call("GET", f"/v1/connections/{made['id']}")
         assert (still["state"], still["home"]) == ("pending", None), "the hub says nothing for the home"
         assert await shop.decides(GRANTED_DECISION)
