@@ -216,7 +216,7 @@ addon: $(VENV)/ready ## make build/addon/perron, a folder to copy to /addons of 
 	@$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir build/addon/perron .
 	@echo "Copy build/addon/perron to the folder /addons of Home Assistant; docs/installer/homeassistant-addon.md says the rest."
 
-test-image: $(VENV)/ready ## build and run the images of a box and of a hub, the add-on and the wheel (root; debootstrap, podman, podman-compose, pipx; not in `make test`)
+test-image: $(VENV)/ready ## build and run the images of a box and of a hub, the add-on and the wheel (root; debootstrap, podman, podman-compose, catatonit, pipx; not in `make test`)
 	@$(BIN)/python -m pytest -q tests/real/with_containers.py tests/real/hub_in_containers.py tests/real/with_pipx.py
 
 wheels: $(VENV)/ready ## whether every pinned package has a wheel for both kinds of box (amd64 and arm64), http-ece excepted: it is pure Python; installs nothing

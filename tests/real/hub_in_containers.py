@@ -61,6 +61,7 @@ def until_ready(engine: Engine) -> None:
 
 
 def test_hub_and_broker_run_in_the_image_and_keep_a_retailer_over_a_restart(engine: Engine, tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)  # the image's user reads it
     _, certificate, key = make_certificate(tmp_path, "hub")
     for source, name in ((certificate, "hub.pem"), (key, "hub.key")):
         shutil.move(source, tmp_path / name)
