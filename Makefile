@@ -45,7 +45,20 @@ texts: $(VENV)/ready ## bring the catalogues of gateway/locale up to date with t
 debian: ## the Debian packages that tests need (root installs what is missing)
 	@.ci/debian
 
-test: $(VENV)/ready debian ## all tests: real broker, real video, every scenario
+# Generators and linters that read the hub's OpenAPI document as a retailer has them, apart from the house's own packages.
+GENERATORS := build/generators
+GENERATOR_PINS := tests/gateway/hub/clients
+
+$(GENERATORS)/ready: $(GENERATOR_PINS)/package.json $(GENERATOR_PINS)/package-lock.json $(GENERATOR_PINS)/requirements.txt | debian
+	@echo "Setting up $(GENERATORS): once, a quarter of a minute, about 250 MB ..."
+	@mkdir -p $(GENERATORS)
+	@cp $(GENERATOR_PINS)/package.json $(GENERATOR_PINS)/package-lock.json $(GENERATORS)/
+	@npm ci --prefix $(GENERATORS) --silent --ignore-scripts --no-audit --no-fund
+	@$(PYTHON) -m venv --clear $(GENERATORS)/venv
+	@$(GENERATORS)/venv/bin/pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r $(GENERATOR_PINS)/requirements.txt
+	@touch $@
+
+test: $(VENV)/ready debian $(GENERATORS)/ready ## all tests: real broker, real video, every scenario
 	@$(BIN)/python -m compileall -q -j 2 gateway devices
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup || { [ $$? -eq 1 ] && $(ONCE_MORE); }
 
@@ -228,13 +241,15 @@ wheels: $(VENV)/ready ## whether every pinned package has a wheel for both kinds
 		echo "every pinned package has a wheel for $$kind"; \
 	done
 
-pins: ## pin requirements.txt, requirements-run.txt for who only runs it, and requirements-hub.txt for a hub alone, anew (needs uv)
+pins: ## pin requirements.txt, requirements-run.txt for who only runs it, requirements-hub.txt for a hub alone, and the generators, anew (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --all-extras --quiet \
 		--custom-compile-command "make pins" pyproject.toml -o requirements.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --extra box --extra messages \
 		--extra hub --quiet --constraint requirements.txt --custom-compile-command "make pins" pyproject.toml -o requirements-run.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --extra hub --quiet \
 		--constraint requirements.txt --custom-compile-command "make pins" pyproject.toml -o requirements-hub.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet \
+		--custom-compile-command "make pins" $(GENERATOR_PINS)/requirements.in -o $(GENERATOR_PINS)/requirements.txt
 
 clean: ## remove what was built and run
 	rm -rf $(VENV) var build *.egg-info

@@ -50,7 +50,17 @@ def _weekday_order(days: tuple[Day, ...]) -> tuple[Day, ...]:
 
 Ids = Annotated[tuple[Id, ...], Field(min_length=1, max_length=32), AfterValidator(_unique)]
 Labels = Annotated[tuple[Label, ...], Field(min_length=1, max_length=32), AfterValidator(_unique)]
+
+
+def _every_day_if_null(days: object) -> object:
+    if days is None:
+        return _WEEKDAYS
+    return tuple(days) if isinstance(days, list) else days  # pydantic reads what a validator returns as Python, no JSON
+
+
 Days = Annotated[tuple[Day, ...], Field(min_length=1, max_length=7), AfterValidator(_weekday_order)]
+# Java's generated clients send an optional list as [] unless null is allowed.
+AskedDays = Annotated[Days, BeforeValidator(_every_day_if_null, json_schema_input_type=Days | None)]
 
 
 class AskedTerms(WireModel):
@@ -63,7 +73,7 @@ class AskedTerms(WireModel):
     entrances: Ids | None = None
     places: Ids | None = None
     carriers: Labels
-    days: Days = _WEEKDAYS
+    days: AskedDays = _WEEKDAYS
     hours: Hours = "00:00-24:00"
     openings: Annotated[int, Field(ge=1, le=10), AcceptWholeFloat] = 1
     expires: Instant | None = None

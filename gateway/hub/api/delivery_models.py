@@ -242,8 +242,15 @@ class NewDelivery(_DeliveryOrToken):
     courier: Annotated[bool, _MAKE_COURIER_FIELD] = False
 
 
+def _no_parcels_if_null(parcels: object) -> object:
+    """Java's generated clients send an optional list as [] unless null is allowed: it would take the parcels away."""
+    if parcels is None:
+        return ()
+    return tuple(parcels) if isinstance(parcels, list) else parcels  # what a validator returns is no longer JSON
+
+
 class Change(Model):
-    """The fields to change; others stay. Null removes `courier_sha256`, `max_celsius` and the fields after them."""
+    """The fields to change; others stay. Null removes `parcels`, `courier_sha256` and the fields after them."""
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 
@@ -251,7 +258,9 @@ class Change(Model):
     carrier: promise.Name = _ABSENT_FIELD
     place: promise.Id = _ABSENT_FIELD
     window: promise.Window = _ABSENT_FIELD
-    parcels: Parcels = _ABSENT_FIELD
+    parcels: Annotated[Parcels, BeforeValidator(_no_parcels_if_null, json_schema_input_type=Parcels | None)] = (
+        _ABSENT_FIELD
+    )
     courier_sha256: CourierDigest = None
     max_celsius: Celsius | None = None
     min_celsius: MinCelsius = None

@@ -126,7 +126,8 @@ RETAILERS = Audience(
         "Couriers": "The courier's one-time code, and when he comes.",
         "Events": "What happened, as a list or as a stream.",
         "Hub": "What everybody may know of this hub.",
-        "Webhooks": "Your webhook endpoints, the log of what was sent to them, and the messages themselves.",
+        "Webhooks": "Your webhook endpoints, and the log of what was sent to them.",
+        "Webhook messages": "What the hub sends to your webhook endpoints.",
         "Sandbox": "A simulated home and a robot courier, to try everything.",
     },
     security_schemes={"key": _KEY_SCHEME},
@@ -206,9 +207,11 @@ def _add_schemas(written: dict[str, Any], *, has_events: bool) -> None:
     """Complete the schemas of what FastAPI wrote, in place: problems, events, public names and shapes."""
     schemas: dict[str, Any] = written.pop("components")["schemas"]
     data_models = EVENT_DATA_MODELS if has_events else ()
-    schemas = {**_schemas_of(Document, *data_models), **schemas}
+    # FastAPI's names of a model of which requests may contain what answers never do.
+    split = {name: _name_of_split(name) for name in schemas if "-" in name}
+    schemas = {**_schemas_of(Document, *data_models), **renamed_schemas(schemas, split)}
     schemas = with_choices(renamed_schemas(schemas, PUBLIC_NAMES))
-    written["paths"] = renamed(written["paths"], PUBLIC_NAMES)
+    written["paths"] = renamed(renamed(written["paths"], split), PUBLIC_NAMES)
     written["components"] = {"schemas": schemas}
     partial = set(_PROBLEM_NAMES)
     if has_events:
@@ -217,6 +220,11 @@ def _add_schemas(written: dict[str, Any], *, has_events: bool) -> None:
         written["webhooks"] = webhooks()
         partial.add(names[DeliveryEventData])
     shape_schemas(written, partial=partial)
+
+
+def _name_of_split(name: str) -> str:
+    model, _, use = name.partition("-")
+    return f"New{model}" if use == "Input" else model
 
 
 def _schemas_of(*models: type[BaseModel]) -> dict[str, Any]:

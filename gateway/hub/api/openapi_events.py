@@ -200,7 +200,7 @@ def _webhook(event: EventDescription) -> Schema:
         " the body with your endpoint's secret before you read it."
     )
     return {
-        "operationId": f"on{event.name}", "tags": ["Webhooks"], "summary": event.summary.rstrip("."),
+        "operationId": f"on{event.name}", "tags": ["Webhook messages"], "summary": event.summary.rstrip("."),
         "description": description, "security": [], "parameters": parameters,
         "requestBody": {"required": True, "content": {"application/json": body}},
         "responses": {

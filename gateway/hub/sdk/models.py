@@ -1424,7 +1424,7 @@ class DeliveryItem(AnswerModel):
 
 class DeliveryOrderChange(ChangeModel):
     """
-    The fields to change; others stay. Null removes `courier_sha256`, `max_celsius` and the fields after them.
+    The fields to change; others stay. Null removes `parcels`, `courier_sha256` and the fields after them.
     """
 
     entrance: str | None = None

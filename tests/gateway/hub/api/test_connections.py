@@ -12,6 +12,7 @@ from gateway.protocol.brand_statement import sign_proof
 from gateway.protocol.consent_request import parse_consent
 from gateway.protocol.keys import BoxKey
 from gateway.protocol.support_code import new_support_code
+from tests.announcing import connected_home
 from tests.boxes import worker_context
 from tests.connecting import ASKED_TERMS, GRANTED_DECISION, HubRetailer
 from tests.hubs import RunningHub, hub_file, run_hub
@@ -62,6 +63,16 @@ async def test_from_the_question_to_the_home_s_yes(tmp_path: Path) -> None:
         assert "consent_url" not in read, "the page's address is told once"
         (told,) = await shop.rows(events)
         assert (told.type, told.object, told.data) == ("connection.decided", made["id"], read)
+
+
+async def test_null_days_mean_every_day(tmp_path: Path) -> None:
+    async with run_hub(hub_file(tmp_path)) as hub:
+        home = await connected_home(hub)
+        asked = {"carriers": ["Chronopost"], "days": None}
+        status, made = await home.ask("POST", "/v1/connections", {"brand": home.brand, "asked": asked})
+        assert (status, made["asked"]["days"]) == (201, ["mon", "tue", "wed", "thu", "fri", "sat", "sun"])
+        _, refused = await home.ask("POST", "/v1/connections", {"brand": home.brand, "asked": {**asked, "days": []}})
+        assert refused["errors"][0]["pointer"] == "/asked/days"
 
 
 async def test_an_older_word_of_the_home_never_overwrites_a_newer_one(tmp_path: Path) -> None:

@@ -302,6 +302,16 @@ async def test_a_change_is_a_new_version_that_goes_to_the_home_whole(tmp_path: P
 
 
 @pytest.mark.slow
+async def test_null_parcels_of_a_change_are_none_and_parcels_left_out_stay(tmp_path: Path) -> None:
+    async with run_hub(hub_file(tmp_path)) as hub:
+        home = await connected_home(hub)
+        made = await home.announce()
+        path = f"/v1/deliveries/{made['id']}"
+        _, moved = await home.ask("PATCH", path, {"delivery": {"window": home.promise()["window"]}})
+        _, without = await home.ask("PATCH", path, {"delivery": {"parcels": None}})
+        assert (moved["parcels"], without["parcels"]) == (made["parcels"], [])
+
+
 async def test_whoever_signed_the_announcement_signs_what_follows(tmp_path: Path) -> None:
     async with run_hub(hub_file(tmp_path)) as hub:
         home = await connected_home(hub)
