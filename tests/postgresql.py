@@ -50,6 +50,12 @@ class PostgreSQL:
         self._server: subprocess.Popen[bytes] | None = None
         self._make_folder: dict[str, str] = {}
 
+    @property
+    def pid(self) -> int:
+        """The process whose children serve the connections."""
+        assert self._server is not None
+        return self._server.pid
+
     def start(self) -> None:
         """Start it, and wait until it answers."""
         if not (self.folder / "data").exists():

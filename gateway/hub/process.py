@@ -28,6 +28,7 @@ from gateway.hub.api import (
     webhook_endpoints,
 )
 from gateway.hub.api.homes import BrokerAt, HomeOperations
+from gateway.hub.api.idempotency import RETENTION_PERIOD
 from gateway.hub.api.sse import SseStreams
 from gateway.hub.boxes.authority import HubAuthority
 from gateway.hub.boxes.browser_relay import BrowserRelay
@@ -205,7 +206,7 @@ class HubProcess:
         self._event_retention = EventRetention(keep.home_events, timedelta(days=keep.home_event_days))
         self._retention = Retention(
             deliveries=timedelta(days=keep.delivery_days), jobs=timedelta(days=keep.job_days),
-            events=timedelta(days=keep.event_days),
+            events=timedelta(days=keep.event_days), responses=RETENTION_PERIOD,
         )  # fmt: skip
         self._ingest = Ingest(
             context, publish=self._publish, retention=self._event_retention,

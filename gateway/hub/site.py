@@ -48,8 +48,9 @@ class HubSite:
         )  # fmt: skip
         self.dispatcher = ApiDispatcher(
             context, rate_limits=rate_limits, behind_proxy=file.listen.behind_proxy,
-            request_context=lambda tx, now, requester, operation: RequestContext(
+            request_context=lambda tx, now, requester, operation, looks_first: RequestContext(
                 tx=tx, now=now, requester=requester, request_id=current_request().id, url=file.url,
+                looks_first=looks_first,
                 signer=context.signer, follow_events=streams.follow, ask_home=ask_home,
                 take_items=lambda items: rate_limits.take_items(requester, operation, items),
                 destination_policy=file.webhooks.allowed,
@@ -68,7 +69,10 @@ class HubSite:
             routes=[*operations, *(PageRoute(path, preflight, methods=["OPTIONS"]) for path in cross_origin)],
             exception_handlers={HTTPException: raise_problem}, openapi_url=None, redirect_slashes=False,
         )  # fmt: skip
-        app.add_middleware(RequestGate, dispatcher=self.dispatcher, on_end=self._end_request)
+        app.add_middleware(
+            RequestGate, dispatcher=self.dispatcher, on_end=self._end_request,
+            operations=[route.operation for route in operations],
+        )  # fmt: skip
         app.state.dispatcher = self.dispatcher
         document = ApiDocument(app, url=file.url)
         app.routes.extend(

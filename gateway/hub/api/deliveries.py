@@ -5,7 +5,7 @@ from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Row, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import BindParameter, ColumnElement, Row, and_, bindparam, func, insert, or_, select, update
 
 from gateway.domain.delivery.address import HomeAddress, is_other_address
 from gateway.domain.delivery.carrier_names import carrier_id, same_carrier
@@ -66,6 +66,7 @@ DELIVERIES = OperationGroup("Deliveries")
 
 _ITEM_PATH = "/v1/deliveries/{delivery_id}"
 _STEP_FIELDS = tuple(name for name in models.Step.model_fields if name != "at")
+_SHOWN_COLUMNS = tuple(name for name in models.Delivery.model_fields if name in deliveries.c)
 _LINKS = links_to(
     "delivery_id",
     "readDelivery",
@@ -80,6 +81,11 @@ _REQUEST_CODES = frozenset({Code.NOT_CONNECTED, Code.SIGNATURE_REFUSED, Code.CON
 _CODES_WITH_TERMS = _REQUEST_CODES | {Code.NOT_PERMITTED, Code.OTHER_ADDRESS, Code.UNSUPPORTED}
 CODES_OF_CHANGE = _CODES_WITH_TERMS | {Code.TOO_LATE, Code.STALE_VERSION}
 _INSERT_DELIVERY = insert(deliveries)
+_RETAILER: BindParameter[str] = bindparam("retailer")
+_SANDBOX: BindParameter[bool] = bindparam("sandbox")
+_SELECT_CONNECTION = select(connections, events.has_enabled(_RETAILER, _SANDBOX).label("has_endpoints")).where(
+    connections.c.id == bindparam("id"), connections.c.retailer == _RETAILER, connections.c.sandbox == _SANDBOX
+)
 _SAME_NAME = (deliveries.c.brand == bindparam("brand"), deliveries.c.name == bindparam("name"))
 _OF_CONNECTION = deliveries.c.connection == bindparam("connection")
 _SELECT_SAME_NAME = select(deliveries.c.id).where(*_SAME_NAME, _OF_CONNECTION).limit(1)
@@ -99,8 +105,7 @@ async def create(call: RequestContext, body: models.NewDelivery) -> Response[mod
     if code is not None:
         coded = body.delivery.model_copy(update={"courier_sha256": code.sha256})
         body = body.model_copy(update={"delivery": coded})
-    missing = ApiProblem(Code.NOT_FOUND, "There is no such connection, or it is not yours.")
-    connection = _check_connection_state(await find_owned(call, connections, body.connection, missing=missing))
+    connection = _check_connection_state(await _find_connection(call, body.connection))
     token = _token_of(body)
     if token is not None:
         same = await _find_by_token(call, connection, token)
@@ -108,7 +113,8 @@ async def create(call: RequestContext, body: models.NewDelivery) -> Response[mod
             return Response(_made(same), status=200, headers={"Location": f"/v1/deliveries/{same.id}"})
     offer = await _build_offer(call, connection, body, token)
     await _check_offer(call, connection, offer, body)
-    await _check_name_unused(call, connection, offer.id, "/token" if token else "/delivery/name")
+    if call.looks_first:  # otherwise the unique indexes refuse a name that is taken
+        await _check_name_unused(call, connection, offer.id, "/token" if token else "/delivery/name")
     await _check_sandbox_limit(call)
     held, id_, promise = connection.state == "pending", new_id("dlv"), orders.promise_fields(offer)
     name = None if token is not None else body.delivery.name
@@ -123,7 +129,8 @@ async def create(call: RequestContext, body: models.NewDelivery) -> Response[mod
     row = row_of(deliveries, columns)
     await call.tx.execute_later(_INSERT_DELIVERY, columns)
     await orders.store_parcels(call.tx, row, promise)
-    await _store_and_send(call, row, offer, token, events.EventType.DELIVERY_CREATED)
+    created = events.EventType.DELIVERY_CREATED
+    await _store_and_send(call, row, offer, token, created, has_endpoints=connection.has_endpoints)
     courier = None if code is None else await made_courier_code(call, row, code)
     return Response(_made(row, courier), headers={"Location": f"/v1/deliveries/{id_}"})
 
@@ -330,7 +337,8 @@ async def made_courier_code(
 
 
 def _made(row: Row[Any], courier: models.MadeCourierCode | None = None) -> models.MadeDelivery:
-    return models.MadeDelivery(**dict(delivery_of(row)), courier=courier)
+    shown = {**_shown_facts(row, row.metadata), "courier": courier}
+    return models.MadeDelivery.model_validate(shown, strict=False)  # the order is stored as JSON
 
 
 async def _build_offer(
@@ -577,6 +585,15 @@ def _signature_refused(mistake: str, why: str) -> ApiProblem:
     return ApiProblem.at("/token", mistake, why, code=Code.SIGNATURE_REFUSED, detail=why)
 
 
+async def _find_connection(call: RequestContext, id_: str) -> Row[Any]:
+    """Return the caller's connection, with `has_endpoints` as `events.emit` takes it."""
+    mine = {"id": id_, "retailer": call.caller.retailer, "sandbox": call.caller.sandbox}
+    row = (await call.tx.execute(_SELECT_CONNECTION, mine)).one_or_none()
+    if row is None:
+        raise ApiProblem(Code.NOT_FOUND, "There is no such connection, or it is not yours.")
+    return row
+
+
 async def _connection_of(call: RequestContext, row: Row[Any]) -> Row[Any]:
     return (await call.tx.execute(select(connections).where(connections.c.id == row.connection))).one()
 
@@ -618,9 +635,10 @@ async def _update_delivery(call: RequestContext, row: Row[Any], new: Mapping[str
     return (await call.tx.execute(changed.returning(*deliveries.c))).one()
 
 
-async def _store_and_send(
-    call: RequestContext, row: Row[Any], order: Offer | Update, token: bytes | None, event: events.EventType
-) -> None:
+async def _store_and_send(  # noqa: PLR0913 - an order and what is done with it
+    call: RequestContext, row: Row[Any], order: Offer | Update, token: bytes | None, event: events.EventType, *,
+    has_endpoints: bool = True,
+) -> None:  # fmt: skip
     """Store a version, send it to the home, and notify the retailer. `row` is the delivery with this version.
 
     If it is held, only check that the signed message would not be too large: nobody waits for the answer when it is
@@ -635,12 +653,12 @@ async def _store_and_send(
     except orders.MessageTooLarge as error:
         reason = "Signed it is larger than 32 KiB: fewer or shorter codes, or less in `items` and `info`."
         raise ApiProblem.at("/delivery", "too_large", reason) from error
-    await notify(call, row, event)
+    await notify(call, row, event, has_endpoints=has_endpoints)
 
 
-async def notify(call: RequestContext, row: Row[Any], event: events.EventType) -> None:
-    """Store an event about a delivery that this request caused."""
-    await orders.notify_retailer(call.tx, row, event, call.now, request=call.request_id)
+async def notify(call: RequestContext, row: Row[Any], event: events.EventType, *, has_endpoints: bool = True) -> None:
+    """Store an event about a delivery that this request caused; `has_endpoints` as in `events.emit`."""
+    await orders.notify_retailer(call.tx, row, event, call.now, request=call.request_id, has_endpoints=has_endpoints)
 
 
 async def find_delivery(call: RequestContext, delivery_id: models.DeliveryId) -> Row[Any]:
@@ -650,11 +668,15 @@ async def find_delivery(call: RequestContext, delivery_id: models.DeliveryId) ->
 
 def delivery_of(row: Row[Any], caller: ApiCaller | None = None) -> models.Delivery:
     """Return a delivery as the API shows it; a carrier's own key sees no metadata of the retailer."""
-    columns = {name: getattr(row, name) for name in models.Delivery.model_fields if hasattr(row, name)}
-    columns |= {"name": orders.retailer_name(row), "order_id": row.name}
-    columns["metadata"] = {} if caller is not None and caller.carrier is not None else row.metadata or {}
-    # not strict, because the order is stored as JSON
-    return models.Delivery.model_validate({**row.promise, **columns}, strict=False)
+    is_carrier = caller is not None and caller.carrier is not None
+    shown = _shown_facts(row, None if is_carrier else row.metadata)
+    return models.Delivery.model_validate(shown, strict=False)  # the order is stored as JSON
+
+
+def _shown_facts(row: Row[Any], metadata: Mapping[str, str] | None) -> dict[str, Any]:
+    columns = {name: getattr(row, name) for name in _SHOWN_COLUMNS}
+    own = {"name": orders.retailer_name(row), "order_id": row.name, "metadata": metadata or {}}
+    return {**row.promise, **columns, **own}
 
 
 async def _message_of(call: RequestContext, token: bytes) -> evidence.SignedMessage | None:

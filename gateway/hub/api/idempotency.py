@@ -12,7 +12,7 @@ from hashlib import sha256
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from fastapi import Response
-from sqlalchemy import and_, bindparam, delete, insert, select, tuple_
+from sqlalchemy import and_, bindparam, delete, insert, select
 
 from gateway.domain.frozen import Frozen
 from gateway.hub.database.tables import idempotency
@@ -21,22 +21,12 @@ from gateway.hub.http.operation import ApiCaller, HouseholdBrowser
 from gateway.hub.http.problem import ApiProblem, Code
 
 RETENTION_PERIOD = timedelta(hours=24)
-SWEEP_EACH = 16  # one of so many responses deletes expired ones
-_SWEEP_BATCH_ROWS = 64  # expired responses that it deletes
 _NONCE_BYTES = 12
 
 _THIS_KEY = and_(idempotency.c.retailer == bindparam("whose"), idempotency.c.key == bindparam("named"))
 _SELECT_RESPONSE = select(idempotency).where(_THIS_KEY)
 _DELETE_KEY = delete(idempotency).where(_THIS_KEY)
 _INSERT_RESPONSE = insert(idempotency)
-_KEYS = (idempotency.c.retailer, idempotency.c.key)
-_SELECT_EXPIRED = (
-    select(*_KEYS)
-    .where(idempotency.c.created < bindparam("before"))
-    .limit(_SWEEP_BATCH_ROWS)
-    .with_for_update(skip_locked=True)
-)
-_DELETE_EXPIRED = delete(idempotency).where(tuple_(*_KEYS).in_(_SELECT_EXPIRED))
 
 
 class IdempotentRequest(Frozen):
@@ -100,15 +90,10 @@ async def stored_response(tx: Transaction, request: IdempotentRequest, now: date
 
 
 async def store_response(tx: Transaction, request: IdempotentRequest, response: Response, now: datetime) -> None:
-    """Store the response under its key. Of two requests at once one raises IntegrityError, and has done nothing.
-
-    Some responses delete old ones, so that there are not ever more of them.
-    """
+    """Store the response under its key. Of two requests at once one raises IntegrityError, and has done nothing."""
     nonce, body = secrets.token_bytes(_NONCE_BYTES), bytes(response.body)
     sealed = nonce + request.cipher.encrypt(nonce, body, request.context)
     headers = {name: value for name, value in response.headers.items() if name != "content-length"}
-    if secrets.randbelow(SWEEP_EACH) == 0:
-        await tx.execute(_DELETE_EXPIRED, {"before": now - RETENTION_PERIOD})
     values = {"retailer": request.owner, "key": request.key, "fingerprint": request.fingerprint, "created": now,
               "status": response.status_code, "headers": headers, "body": sealed}  # fmt: skip
     await tx.execute_later(_INSERT_RESPONSE, values)

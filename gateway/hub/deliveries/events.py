@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import Field, JsonValue, StringConstraints
-from sqlalchemy import Row, bindparam, insert, select, update
+from sqlalchemy import ColumnElement, Row, and_, bindparam, exists, insert, select, update
 
 from gateway.hub.database.store import new_id
 from gateway.hub.database.tables import endpoints, events, messages, retailers
@@ -26,8 +26,14 @@ _INSERT_COUNTED_EVENT = insert(events).from_select(
     [*_EVENT_COLUMNS, "seq"],
     select(*(bindparam(f"new_{name}", type_=events.c[name].type) for name in _EVENT_COLUMNS), _COUNTED.c.told),
 )
+
+
+def _enabled(retailer: object, sandbox: object) -> ColumnElement[bool]:
+    return and_(endpoints.c.retailer == retailer, endpoints.c.sandbox == sandbox, endpoints.c.enabled)
+
+
 _SELECT_ENDPOINTS = select(endpoints.c.id, endpoints.c.types, endpoints.c.seq).where(
-    endpoints.c.retailer == bindparam("whose"), endpoints.c.sandbox == bindparam("sandbox"), endpoints.c.enabled
+    _enabled(bindparam("whose"), bindparam("sandbox"))
 )
 _INSERT_MESSAGE = insert(messages)
 _UPDATE_ENDPOINT = update(endpoints).where(endpoints.c.id == bindparam("endpoint"))
@@ -72,6 +78,11 @@ def event_of(row: object) -> Event:
     return Event.model_validate(row, from_attributes=True, strict=False)
 
 
+def has_enabled(retailer: object, sandbox: object) -> ColumnElement[bool]:
+    """Return the condition that this retailer has an enabled endpoint, there or in the sandbox."""
+    return exists().where(_enabled(retailer, sandbox))
+
+
 async def lock_retailer(tx: Transaction, retailer: str) -> None:
     """Lock a retailer's row until the transaction ends, which serialises events and changes of endpoints."""
     await tx.execute(select(retailers.c.id).where(retailers.c.id == retailer).with_for_update(key_share=True))
@@ -79,19 +90,22 @@ async def lock_retailer(tx: Transaction, retailer: str) -> None:
 
 async def emit(  # noqa: PLR0913 - what happened, to what, when
     tx: Transaction, about: Row[Any], type_: EventType, data: dict[str, Any], now: datetime, *,
-    only_endpoint: str | None = None, request: str | None = None,
+    only_endpoint: str | None = None, request: str | None = None, has_endpoints: bool = True,
 ) -> str:  # fmt: skip
     """Store an event about a retailer's row in the transaction that causes it, and return the event's id.
 
     Its `seq` is one more than that of the retailer's event before it, without a gap. `only_endpoint`: only this
-    endpoint gets it, whatever types it wants. `request`: the id of the API request that caused it, if one did. Call
+    endpoint gets it, whatever types it wants. `request`: the id of the API request that caused it, if one did.
+    `has_endpoints`: false if the caller has read in this transaction that no endpoint is enabled (`has_enabled`). Call
     `WakeUps.messages` after the commit.
     """
     retailer, sandbox, id_ = about.retailer, about.sandbox, new_id("evt")
     values = {"id": id_, "retailer": retailer, "type": type_, "object": about.id, "data": data, "request": request,
               "sandbox": sandbox, "at": now}  # fmt: skip
     theirs = {"whose": retailer, "sandbox": sandbox}
-    if tx.combines_changes and not (await tx.read_beside(_SELECT_ENDPOINTS, theirs)).all():
+    if tx.combines_changes and has_endpoints:
+        has_endpoints = (await tx.read_beside(_SELECT_ENDPOINTS, theirs)).first() is not None
+    if tx.combines_changes and not has_endpoints:
         # So the last statement locks the retailer's row, for whose lock other transactions wait. An endpoint that is
         # made at this moment gets its first message with the next event.
         await tx.execute_later(
@@ -100,8 +114,8 @@ async def emit(  # noqa: PLR0913 - what happened, to what, when
         return id_
     seq = (await tx.execute(_UPDATE_EVENT_COUNT, {"whose": retailer})).scalar_one()
     await tx.execute(_INSERT_EVENT, {**values, "seq": seq})
-    enabled = await tx.execute(_SELECT_ENDPOINTS, theirs)
-    for endpoint in enabled.all():
+    enabled = (await tx.execute(_SELECT_ENDPOINTS, theirs)).all() if has_endpoints else ()
+    for endpoint in enabled:
         wants_type = not endpoint.types or type_ in endpoint.types
         if endpoint.id == only_endpoint or (only_endpoint is None and wants_type):
             message = {

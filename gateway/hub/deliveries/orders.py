@@ -332,14 +332,15 @@ def event_data(row: Row[Any], changed: Mapping[str, Any] = MappingProxyType({}))
     return {**told, "name": retailer_name(row), "order_id": row.name, "metadata": row.metadata or {}}
 
 
-async def notify_retailer(
-    tx: Transaction, row: Row[Any], type_: events.EventType, now: datetime, *, request: str | None = None
-) -> None:
-    """Store an event about a delivery's state for its retailer. `request`: the id of the API request that caused it."""
+async def notify_retailer(  # noqa: PLR0913 - the arguments of `events.emit`
+    tx: Transaction, row: Row[Any], type_: events.EventType, now: datetime, *, request: str | None = None,
+    has_endpoints: bool = True,
+) -> None:  # fmt: skip
+    """Store an event about a delivery's state for its retailer; `request` and `has_endpoints` as in `events.emit`."""
     data = event_data(row)
     if row.untold:
         await tx.execute(update(deliveries).where(deliveries.c.id == row.id).values(untold=False))
-    await events.emit(tx, row, type_, data, now, request=request)
+    await events.emit(tx, row, type_, data, now, request=request, has_endpoints=has_endpoints)
 
 
 async def find_delivery(tx: Transaction, delivery: str) -> Row[Any]:

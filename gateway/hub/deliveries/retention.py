@@ -1,4 +1,4 @@
-"""Deletes what the hub has kept long enough: deliveries with all that belongs to them, jobs, and events of retailers.
+"""Deletes what the hub has kept long enough: deliveries with all that belongs to them, jobs, events, responses.
 
 Each transaction deletes a few rows, so that SQLite's only writer is free soon and PostgreSQL holds no lock for long.
 """
@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from itertools import takewhile
 
 import structlog
-from sqlalchemy import delete, select, update
+from sqlalchemy import bindparam, delete, select, tuple_, update
 
 from gateway.hub.database.store import HubStore, log_unavailable
 from gateway.hub.database.tables import (
@@ -20,6 +20,7 @@ from gateway.hub.database.tables import (
     delivery_versions,
     events,
     home_events,
+    idempotency,
     jobs,
     messages,
 )
@@ -30,6 +31,11 @@ log = structlog.get_logger(__name__)
 BATCH_ROWS = 200
 INTERVAL_S = 3600.0
 _PAUSE_S = 0.05  # between two batches: others write meanwhile
+_RESPONSE_KEYS = (idempotency.c.retailer, idempotency.c.key)
+_OLD_RESPONSES = select(*_RESPONSE_KEYS).where(idempotency.c.created < bindparam("before")).limit(BATCH_ROWS)
+_DELETE_RESPONSES = delete(idempotency).where(
+    tuple_(*_RESPONSE_KEYS).in_(_OLD_RESPONSES.with_for_update(skip_locked=True))
+)
 _WITH_A_DELIVERY = (delivery_parcels, delivery_versions, courier_pages, jobs)
 
 
@@ -40,6 +46,7 @@ class Retention:
     deliveries: timedelta
     jobs: timedelta
     events: timedelta
+    responses: timedelta  # by Idempotency-Key
 
     async def run(self, store: HubStore, now: Callable[[], datetime]) -> None:
         """Delete each hour until cancelled; if the database is unavailable, an hour later."""
@@ -54,6 +61,7 @@ class Retention:
             "deliveries": (self.deliveries, _delete_deliveries),
             "jobs": (self.jobs, _delete_jobs),
             "events": (self.events, _delete_events),
+            "responses": (self.responses, _delete_responses),
         }
         deleted = {}
         for table, (kept, delete_some) in steps.items():
@@ -111,3 +119,8 @@ async def _delete_events(tx: Transaction, before: datetime) -> int:
     if gone:
         await tx.execute(delete(events).where(events.c.number.in_(gone)))
     return len(gone)
+
+
+async def _delete_responses(tx: Transaction, before: datetime) -> int:
+    """Delete responses of requests that were before this."""
+    return (await tx.execute(_DELETE_RESPONSES, {"before": before})).rowcount

@@ -7,6 +7,7 @@ Some append the port, which differs for each connection
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import IPv6Network, ip_address
 
 from fastapi import Request
@@ -27,6 +28,7 @@ def last_forwarded(headers: Sequence[str]) -> str:
     return headers[-1].rpartition(",")[2].strip() if headers else ""
 
 
+@lru_cache(4096)
 def network_of(written: str) -> str:
     """Return the network of a client's address (`client_network`), which may stand in brackets or before a port."""
     return client_network(_without_port(written))

@@ -114,10 +114,13 @@ class RequestContext(HubTransaction):
     The workers are woken after the commit. `destination_policy` says to which addresses webhooks may go. `request_id`
     is the one in the answer's header `Request-Id`, in the log and in the events that the request causes. `take_items`
     counts a request's further items against the requester's limits, and returns the headers with these limits.
+    `looks_first`: the handler looks for what the database would refuse as done before. Otherwise it may leave that to
+    the database: the request then runs again, and looks first.
     """
 
     requester: Requester
     request_id: str
+    looks_first: bool
     take_items: TakeItems
     follow_events: FollowEvents
     ask_home: AskHome
@@ -186,6 +189,8 @@ class ApiOperation(Frozen):
     `strict_limit`: the strict rate limit of an hour holds for callers without a key. `only_asks`: it changes nothing,
     whatever its method. `optional_body`: a missing body counts as an empty object. `carriers`: a carrier's own key may
     call it too, for that carrier's deliveries. `location`: a good response has the address of the object that was made.
+    `looks_first`: a repeated request is looked up before it runs, not only when it has failed, because to run it does
+    more than the transaction undoes.
     """
 
     name: str
@@ -207,6 +212,7 @@ class ApiOperation(Frozen):
     strict_limit: bool = False
     only_asks: bool = False
     carriers: bool = False
+    looks_first: bool = False
 
     def refusal_of(self, caller: ApiCaller) -> str | None:
         """Return why this key may not call the operation; None: it may."""
@@ -225,6 +231,11 @@ class ApiOperation(Frozen):
     def idempotency(self) -> bool:
         """Whether it accepts an Idempotency-Key, so that a repeated request gets the first response again."""
         return self.writes and self.method == "POST" and self.right is not ApiAccess.NONE
+
+    @property
+    def takes_body_only(self) -> bool:
+        """Whether a body, or nothing, is all that it takes: no parameter of path or query and no header."""
+        return self.query is None and self.headers is None and "{" not in self.path
 
     @property
     def problems(self) -> frozenset[Code]:

@@ -14,13 +14,12 @@ from sqlalchemy import select, update
 from structlog.testing import capture_logs
 
 from gateway.domain.delivery.promise import State
-from gateway.hub.api import idempotency as answers
 from gateway.hub.api.rate_limit import ApiRateLimits
 from gateway.hub.api.rows import encode_cursor
 from gateway.hub.config import HubFile, Limits
 from gateway.hub.consent.page import MAX_CODES_PER_MINUTE
 from gateway.hub.database.store import StoreUnusable
-from gateway.hub.database.tables import deliveries, home_events, idempotency, jobs
+from gateway.hub.database.tables import deliveries, home_events, jobs
 from gateway.hub.deliveries import connections as asking
 from gateway.hub.deliveries import jobs as job_store
 from gateway.hub.http.client_address import NETWORK_LIMIT_FACTOR, network_of
@@ -349,20 +348,6 @@ async def _made(hub: RunningHub, path: str, body: object, headers: dict[str, str
     async with hub.http.post(path, json=body, headers=headers) as answer:
         assert answer.status == 201
         return await answer.json()
-
-
-async def test_answers_that_had_their_day_are_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(answers, "SWEEP_EACH", 1)  # else one answer of sixteen
-    wall = ManualWallClock()
-    async with run_hub(hub_file(tmp_path), wall=wall) as hub:
-        who = await hub.retailer()
-        for number in range(3):
-            headers = {**who.headers, "Idempotency-Key": f"order-{number}"}
-            await _made(hub, "/v1/api_keys", {"label": "till"}, headers)
-        wall.ahead = 25 * 3600
-        await _made(hub, "/v1/api_keys", {"label": "till"}, {**who.headers, "Idempotency-Key": "order-9"})
-        async with hub.hub.store.reading() as tx:
-            assert (await tx.scalars(select(idempotency.c.key))).all() == ["order-9"]
 
 
 # ---- who runs the hub ------------------------------------------------------------------------------------------------

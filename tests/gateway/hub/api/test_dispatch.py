@@ -2,16 +2,18 @@ import asyncio
 import gzip
 import json
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select, update
 
 from gateway.hub.api import idempotency as remembered
 from gateway.hub.config import Limits
-from gateway.hub.database.tables import api_keys, idempotency
+from gateway.hub.database.tables import api_keys, events, idempotency, jobs
 from gateway.hub.database.transaction import Transaction
+from gateway.hub.deliveries.retention import Retention
 from gateway.hub.http.authentication import authenticate_caller
 from gateway.hub.http.operation import ApiCaller
 from tests.announcing import connected_home
@@ -139,32 +141,54 @@ async def test_an_idempotency_key_outlives_the_hub(tmp_path: Path) -> None:
     assert tokens[0] == tokens[1]
 
 
-async def test_what_an_idempotency_key_was_answered_is_forgotten_after_a_day(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(remembered, "SWEEP_EACH", 1)  # otherwise one response of some deletes old ones
-    wall = ManualWallClock()
+async def test_what_an_idempotency_key_was_answered_is_forgotten_after_a_day(tmp_path: Path) -> None:
+    wall, day = ManualWallClock(), remembered.RETENTION_PERIOD.total_seconds()
     async with run_hub(hub_file(tmp_path), wall=wall) as hub:
-        retailer = await hub.retailer()
+        retailer, store = await hub.retailer(), hub.hub.store
 
-        async def asks(key: str, label: str = "till") -> tuple[int, int]:
-            """The answer's status, and how many are kept."""
+        async def token(key: str) -> str:
             headers = {**retailer.headers, "Idempotency-Key": key}
-            async with hub.http.post("/v1/brands", json={"id": label, "name": "Lune"}, headers=headers) as answer:
-                status = answer.status
-            async with hub.hub.store.reading() as tx:
-                return status, await tx.scalar(select(func.count()).select_from(idempotency)) or 0
+            async with hub.http.post("/v1/api_keys", json={"label": "till"}, headers=headers) as answer:
+                return str((await answer.json())["token"])
 
-        old = remembered._SWEEP_BATCH_ROWS + 2  # noqa: SLF001 - how many go at a time
-        for number in range(old):
-            assert await asks(f"old-{number}", f"brand-{number}") == (201, number + 1)
-        wall.ahead += remembered.RETENTION_PERIOD.total_seconds() - 60
-        assert await asks("young", "young") == (201, old + 1), "none was a day old yet"
+        async def swept() -> int:
+            forever = timedelta(days=400)
+            kept = Retention(forever, forever, forever, remembered.RETENTION_PERIOD)
+            return (await kept.sweep(store, hub.hub.now()))["responses"]
+
+        first = await token("order-1")
+        wall.ahead += day - 60
+        await token("order-2")
+        assert (await token("order-1"), await swept()) == (first, 0), "it is not a day old yet"
         wall.ahead += 120
-        assert await asks("first", "first") == (201, 4), "two old ones, the young one, and this"
-        assert await asks("second", "second") == (201, 3)
-        assert await asks("old-0", "anew") == (201, 4), "a key of yesterday is a new one"
-        assert await asks("young", "young") == (201, 4), "and this one is still known"
+        assert await token("order-1") != first, "another request now"
+        wall.ahead += day - 60
+        assert await swept() == 1, "that of order-2: that of order-1 is new"
+        async with store.reading() as tx:
+            assert await tx.scalar(select(func.count()).select_from(idempotency)) == 1
+
+
+async def test_an_order_that_is_announced_again_is_told_so_and_so_is_a_name_that_is_taken(tmp_path: Path) -> None:
+    """The hub looks for neither before it stores a delivery: the database refuses both."""
+    async with run_hub(hub_file(tmp_path)) as hub:
+        home = await connected_home(hub)
+        one, other = ({"connection": home.connection, "delivery": home.promise(name=name)} for name in ("a", "b"))
+
+        async def announced(key: str, sent: dict[str, Any]) -> tuple[int, str]:
+            status, told = await home.ask(
+                "POST", "/v1/deliveries", sent, headers={**home.headers, "Idempotency-Key": key}
+            )
+            return status, told.get("code") or told["id"]
+
+        first = await announced("key-1", one)
+        assert first[0] == 201
+        assert await announced("key-1", one) == first
+        assert await announced("key-2", one) == (409, "already_exists")
+        assert await announced("key-1", other) == (422, "idempotency_key_reused")
+        assert (await announced("key-2", other))[0] == 201, "a refused request leaves its key free"
+        async with hub.hub.store.reading() as tx:
+            assert (await tx.scalars(select(jobs.c.home))).all() == [home.id] * 2
+            assert (await tx.scalars(select(events.c.seq).order_by(events.c.seq))).all() == [1, 2]
 
 
 async def test_who_asks_too_much_is_told_how_long_to_wait_and_others_are_not_kept(tmp_path: Path) -> None:

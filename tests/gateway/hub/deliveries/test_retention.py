@@ -20,7 +20,10 @@ from gateway.protocol.box_hub import JobKind
 from tests.announcing import ConnectedHome, connected_home
 from tests.hubs import RunningHub, hub_file, run_hub
 
-KEPT = Retention(deliveries=timedelta(days=100), jobs=timedelta(days=10), events=timedelta(days=200))
+KEPT = Retention(
+    deliveries=timedelta(days=100), jobs=timedelta(days=10), events=timedelta(days=200), responses=timedelta(days=1)
+)  # fmt: skip
+NOTHING = {"deliveries": 0, "jobs": 0, "events": 0, "responses": 0}
 
 
 async def rows(hub: RunningHub) -> dict[str, int]:
@@ -49,15 +52,15 @@ async def test_each_kind_of_data_is_deleted_after_its_own_time_and_not_a_day_bef
         assert before["deliveries"] == before["home_events"] == before["events"] // 2 == 5
         assert before["jobs"] == 6
 
-        assert await KEPT.sweep(store, now + timedelta(days=9)) == {"deliveries": 0, "jobs": 0, "events": 0}
+        assert await KEPT.sweep(store, now + timedelta(days=9)) == NOTHING
         assert await rows(hub) == before
 
-        assert await KEPT.sweep(store, now + timedelta(days=11)) == {"deliveries": 0, "jobs": 1, "events": 0}
+        assert await KEPT.sweep(store, now + timedelta(days=11)) == {**NOTHING, "jobs": 1}
         assert (await rows(hub))["jobs"] == 5, "those of deliveries are a part of their proofs"
 
         assert (await KEPT.sweep(store, now + timedelta(days=99)))["deliveries"] == 0
         gone = await KEPT.sweep(store, now + timedelta(days=110))
-        assert gone == {"deliveries": 5, "jobs": 0, "events": 0}
+        assert gone == {**NOTHING, "deliveries": 5}
         assert await rows(hub) == {
             "deliveries": 0, "delivery_parcels": 0, "delivery_versions": 0, "events": 10, "home_events": 5, "jobs": 0,
             "messages": 0,
