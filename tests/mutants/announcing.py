@@ -76,8 +76,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a carrier reads the retailer's metadata in the answer about a new code",
         file="gateway/hub/api/deliveries.py",
-        old='columns["metadata"] = {} if caller is not None and caller.carrier is not None else row.metadata or {}',
-        new='columns["metadata"] = row.metadata or {}',
+        old="shown = _shown_facts(row, None if is_carrier else row.metadata)",
+        new="shown = _shown_facts(row, row.metadata)",
         tests=(f"{_API}test_couriers.py",),
     ),
     Mutant(

@@ -98,7 +98,7 @@ class RequestGate:
 
     It refuses requests for another host name, and lets one request begin in each iteration of the event loop.
     `operations`: those that take a body only are served here, because FastAPI's way to a handler, which also finds
-    parameters, costs an announcement a tenth of its CPU (decision 0140).
+    parameters, costs an announcement a tenth of its CPU.
     """
 
     def __init__(
