@@ -49,8 +49,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a carrier's key sees the retailer's metadata",
         file="gateway/hub/api/deliveries.py",
-        old="{} if caller is not None and caller.carrier is not None else row.metadata or {}",
-        new="row.metadata or {}",
+        old="is_carrier = caller is not None and caller.carrier is not None",
+        new="is_carrier = False",
         tests=(f"{CARRIER_KEYS}::test_a_carrier_s_key_sees_the_retailer_s_deliveries_of_that_carrier_only",),
     ),
     Mutant(
