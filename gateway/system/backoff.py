@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, TypeVar
 
+from gateway.domain.frozen import Frozen
+
 D = TypeVar("D", float, timedelta)
 
 MAX_DOUBLINGS: Final = 64  # beyond every maximum delay, and far from a float's largest number
@@ -33,3 +35,18 @@ def shortened(delay: D, chance: float) -> D:
 def lengthened(delay: D, chance: float) -> D:
     """Spread what was due at one instant: return 1 to 1.2 times the delay, for a `chance` of 0 to 1."""
     return delay * (1 + chance / 5)
+
+
+class RetrySchedule(Frozen, kw_only=False):
+    """After how many seconds an item is sent again: after its first attempt, its second, and so on; then the last."""
+
+    delays_s: tuple[float, ...]
+
+    def delay(self, attempts: int, *, chance: float) -> timedelta:
+        """Return the delay after so many attempts, at least one. `chance` is from 0 to 1."""
+        return lengthened(timedelta(seconds=self.delays_s[min(attempts, len(self.delays_s)) - 1]), chance)
+
+    @property
+    def max_delay(self) -> timedelta:
+        """The longest delay."""
+        return lengthened(timedelta(seconds=max(self.delays_s)), 1.0)

@@ -35,6 +35,7 @@ BENCHES = (
     "pages",
     "replay",
     "announcing",
+    "dispatching",
     "hub",
     "cluster",
 )

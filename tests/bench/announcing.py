@@ -51,7 +51,7 @@ async def _compare(here: HubScene, count: int) -> list[BenchLine]:
     with process([sys.executable, "-m", "tests.bench.hub_peer", str(port), here.database]) as peer_pid:
         drivers = {"peer": LoadDriver([f"http://127.0.0.1:{port}"], here.fleet, _number=10_000_000),
                    "hub": LoadDriver([here.url], here.fleet)}  # fmt: skip
-        await _wait_until_listening(port)
+        await wait_until_listening(port)
         pids = {"hub": here.hub, "peer": peer_pid}
         cpu: dict[str, list[float]] = {name: [] for name in drivers}
         for turn in range(ROUNDS + 1):
@@ -139,7 +139,8 @@ async def announce(driver: LoadDriver, count: int) -> None:
         await asyncio.gather(*(one_after_the_other() for _ in range(MAX_REQUESTS_IN_FLIGHT)))
 
 
-async def _wait_until_listening(port: int) -> None:
+async def wait_until_listening(port: int) -> None:
+    """Wait until a server of this machine answers."""
     async with aiohttp.ClientSession() as http, asyncio.timeout(30):
         while True:
             with contextlib.suppress(aiohttp.ClientError):

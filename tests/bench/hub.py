@@ -85,11 +85,7 @@ async def scene(store: str, count: int, say: ShowStatus, *, with_broker: bool = 
         kept = await HubStore.open(database)
         fleet = await enrol(kept, count, now=datetime.now(UTC), folder=folder)
         await kept.close()
-        port, at = free_port(), free_port()
-        (folder / "mosquitto.conf").write_text(
-            f"listener {at} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\nmax_queued_messages 100000\n"
-        )
-        broker = stack.enter_context(process(["mosquitto", "-c", str(folder / "mosquitto.conf")]))
+        port, (at, broker) = free_port(), start_mosquitto(stack, folder)
         (folder / "hub.yaml").write_text(
             f"url: http://127.0.0.1:{port}\nlisten: {{port: {port}}}\nfolder: hub\nstore: {json.dumps(database)}\n"
             + (f"broker: {{port: {at}}}\n" if with_broker else "")
@@ -101,6 +97,15 @@ async def scene(store: str, count: int, say: ShowStatus, *, with_broker: bool = 
         await _wait_until_serving(f"{url}/readyz")
         homes = ScaleHomes(fleet.homes, HomesBroker([("127.0.0.1", at)]))
         yield HubScene(store, hub, broker, url, database, fleet, homes, server)
+
+
+def start_mosquitto(stack: contextlib.ExitStack, folder: Path) -> tuple[int, int]:
+    """Run a broker until the stack ends; its port and its process id."""
+    port, file = free_port(), folder / "mosquitto.conf"
+    file.write_text(
+        f"listener {port} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\nmax_queued_messages 100000\n"
+    )
+    return port, stack.enter_context(process(["mosquitto", "-c", str(file)]))
 
 
 @contextlib.contextmanager

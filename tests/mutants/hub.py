@@ -9,6 +9,7 @@ SHARES = "tests/gateway/hub/cluster/test_shard_leases.py"
 STORE = "tests/gateway/hub/database/test_store.py"
 LOOKS = "test_another_process_that_looks_takes_nothing_away_also_where_the_hub_has_opened_its_file_twice"
 DISPATCH = "tests/gateway/hub/boxes/test_dispatcher.py"
+AT_LEAST_ONCE = "tests/gateway/hub/test_at_least_once.py"
 SEALED = "tests/gateway/protocol/test_box_event.py"
 STANDING = "tests/gateway/protocol/test_delivery_state.py"
 FACTS = "tests/gateway/hub/test_brand_facts_through_hub.py"
@@ -104,22 +105,50 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="what the broker took is never rung again",
         file="gateway/hub/boxes/dispatcher.py",
-        old="JOB_BACKOFF = Backoff(15.0, 600.0)",
-        new="JOB_BACKOFF = Backoff(1e6, 1e6)",
-        tests=(DISPATCH,),
+        old="JOB_RETRIES = RetrySchedule((15, 30, 60, 120, 240, 480, 600))",
+        new="JOB_RETRIES = RetrySchedule((1e6, 1e6))",
+        tests=(f"{AT_LEAST_ONCE}::test_an_item_is_sent_again_at_the_documented_times_until_it_is_taken",),
+    ),
+    Mutant(
+        name="an item that is sent is not put off",
+        file="gateway/hub/at_least_once.py",
+        old=".values({due.name: until, **taken})",
+        new=".values({due.name: NOW, **taken})",
+        tests=(f"{AT_LEAST_ONCE}::test_what_is_stored_together_goes_in_its_order_and_once_though_two_processes_send",),
+    ),
+    Mutant(
+        name="two hubs on one PostgreSQL wait for each other's items",
+        file="gateway/hub/at_least_once.py",
+        old="chosen = rows.with_for_update(key_share=True, skip_locked=True, of=table)",
+        new="chosen = rows.with_for_update(key_share=True, of=table)",
+        tests=(f"{AT_LEAST_ONCE}::test_a_process_takes_what_no_other_has_locked_and_chooses_once",),
+    ),
+    Mutant(
+        name="the delays between the tries of an item do not grow",
+        file="gateway/system/backoff.py",
+        old="self.delays_s[min(attempts, len(self.delays_s)) - 1]",
+        new="self.delays_s[0]",
+        tests=(f"{AT_LEAST_ONCE}::test_an_item_is_sent_again_at_the_documented_times_until_it_is_taken",),
+    ),
+    Mutant(
+        name="a queue waits for its interval though it was woken",
+        file="gateway/hub/at_least_once.py",
+        old="await self._is_woken.wait()",
+        new="await asyncio.sleep(pause + 1)",
+        tests=(f"{AT_LEAST_ONCE}::test_a_loop_looks_when_it_is_woken_and_less_and_less_often_when_it_finds_nothing",),
     ),
     Mutant(
         name="nobody was there outlives a hello",
-        file="gateway/hub/boxes/dispatcher.py",
-        old='jobs.c.leased == bindparam("lease", type_=jobs.c.leased.type))',
-        new='bindparam("lease", type_=jobs.c.leased.type).is_not(None))',
+        file="gateway/hub/at_least_once.py",
+        old='table.c.id == bindparam("row"), due == UNTIL)',
+        new='table.c.id == bindparam("row"), UNTIL.is_not(None))',
         tests=(f"{DISPATCH}::test_a_box_that_says_hello_while_it_is_rung_at_is_rung_at_again_at_once",),
     ),
     Mutant(
         name="a change is rung before what it changes",
         file="gateway/hub/boxes/dispatcher.py",
-        old=("            ~behind.exists(),\n        )\n"),
-        new="        )\n",
+        old="jobs.c.expires > NOW, ~_OF_DELIVERY_BEFORE.exists()),",
+        new="jobs.c.expires > NOW),",
         tests=(f"{DISPATCH}::test_a_change_is_not_rung_before_the_box_has_what_it_changes",),
     ),
     Mutant(

@@ -101,9 +101,9 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="jobs that come at once are leased by a plan of the empty table",
-        file="gateway/hub/boxes/dispatcher.py",
-        old='_REPLAN = text("SET LOCAL plan_cache_mode = force_custom_plan")',
-        new='_REPLAN = text("SET LOCAL plan_cache_mode = auto")',
+        file="gateway/hub/database/postgresql.py",
+        old='_REPLAN = "; SET LOCAL plan_cache_mode = force_custom_plan"',
+        new='_REPLAN = "; SET LOCAL plan_cache_mode = auto"',
         tests=(f"{PLANS}::{BURST}",),
     ),
     Mutant(

@@ -123,7 +123,7 @@ class HomeTransaction:
         await self.tx.execute(update(homes).where(homes.c.id == self.home.id).values(known))
         self.home = (await self.tx.execute(_SELECT_HOME, {"home": self.home.id})).one()
         mine = (jobs.c.home == self.home.id, jobs.c.expires > self.now, jobs.c.due.is_not(None))
-        due = {"due": self.now, "leased": None, "parked": False, "attempts": 0}
+        due = {"due": self.now, "parked": False, "attempts": 0}
         if hello.again:  # a busy hub does not make more work for itself
             await self.tx.execute(update(jobs).where(*mine, jobs.c.parked).values(due))
             return key
@@ -145,7 +145,7 @@ class HomeTransaction:
         )
         lost = [row.id for row in await self.tx.execute(open_) if versions.get((row.brand, row.name), 0) < row.version]
         mine = (jobs.c.home == self.home.id, jobs.c.received.is_not(None), jobs.c.expires > self.now)
-        due = {"due": self.now, "received": None, "leased": None, "parked": False}
+        due = {"due": self.now, "received": None, "parked": False}
         for delivery in lost:
             await self.tx.execute(update(jobs).where(*mine, jobs.c.delivery == delivery).values(due))
 
@@ -157,7 +157,7 @@ class HomeTransaction:
         if row is None or row.due is None:
             return None
         when = self.now if refused is None else None
-        await self.tx.execute(_UPDATE_JOB, {**mine, "received": when, "refused": refused, "due": None, "leased": None})
+        await self.tx.execute(_UPDATE_JOB, {**mine, "received": when, "refused": refused, "due": None})
         if refused is not None and row.delivery is not None:
             refusal = DeliveryResult(box="hub", at=self.now, accepted=False, code="malformed")
             await self._update_delivery(await find_delivery(self.tx, row.delivery), refusal, seq=0)
@@ -234,7 +234,7 @@ class HomeTransaction:
             await self.tx.execute(insert(browsers).values(home=self.home.id, id=status.browser, **values))
         if sign is None:
             orders = update(jobs).filter_by(home=self.home.id, browser=status.browser).where(jobs.c.due.is_not(None))
-            await self.tx.execute(orders.values(due=None, leased=None, refused="unknown_browser"))
+            await self.tx.execute(orders.values(due=None, refused="unknown_browser"))
 
     async def _evict_browser(self) -> None:
         """Make room for a browser: delete the oldest that ended, or else the oldest."""

@@ -118,7 +118,7 @@ class HomePresence:
                 case True:
                     del self._suspects[home]
                     parked = update(jobs).where(jobs.c.home == home, jobs.c.parked, jobs.c.due.is_not(None))
-                    await self._store.execute_once(parked.values(due=self._context.now(), parked=False, leased=None))
+                    await self._store.execute_once(parked.values(due=self._context.now(), parked=False))
                     self._context.wake_ups.jobs()
                 case False if await self._try_disconnecting(home):
                     del self._suspects[home]

@@ -34,7 +34,7 @@ async def end_home(tx: Transaction, home: Row[Any], now: datetime) -> None:
     complete.
     """
     waiting = update(jobs).filter_by(home=home.id).where(jobs.c.due.is_not(None))
-    await tx.execute(waiting.values(due=None, leased=None, refused="the home has left"))
+    await tx.execute(waiting.values(due=None, refused="the home has left"))
     await tx.execute(delete(brand_messages).where(brand_messages.c.home == home.id))
     open_ = select(connections.c.brand, connections.c.version).where(
         connections.c.home == home.id, connections.c.state.in_(("pending", "granted"))

@@ -10,10 +10,10 @@ from typing import Any, Self, TypeAlias
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
-from sqlalchemy import URL, exc
+from sqlalchemy import URL, Executable, exc
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 
-from gateway.hub.database.statements import BoundStatement, StatementCompiler, StatementResult
+from gateway.hub.database.statements import BoundStatement, Params, StatementCompiler, StatementResult
 from gateway.hub.database.transaction import Transaction, finish_despite_cancel
 
 CONNECT_TIMEOUT_S, STATEMENT_TIMEOUT_S, POOL_TIMEOUT_S = 5.0, 10.0, 5.0
@@ -37,6 +37,7 @@ _ERRORS: tuple[tuple[type[Exception], type[exc.DBAPIError]], ...] = (
     (OSError, exc.OperationalError),  # the line was lost, or there was no answer in time
 )
 _WITH = "WITH "
+_REPLAN = "; SET LOCAL plan_cache_mode = force_custom_plan"
 _PARAMETER = re.compile(r"\$(\d+)", re.ASCII)
 _DRIVER_ERRORS = tuple(of_driver for of_driver, _ in _ERRORS)
 
@@ -78,6 +79,11 @@ class PostgreSQLTransaction(Transaction):
         if self._waiting or self._last is not None:
             await self._begin()
 
+    async def execute_replanned(self, statement: Executable, params: Params) -> StatementResult[Any]:
+        """Plan it anew, and all that follow in the transaction, of which it must be the first."""
+        await self._begin(_REPLAN)
+        return await self.execute(statement, params)
+
     async def _run(self, bound: BoundStatement) -> StatementResult[Any]:
         if self._waiting or self._last is not None or not bound.is_plain_read:
             await self._begin()
@@ -109,14 +115,14 @@ class PostgreSQLTransaction(Transaction):
         else:
             self._waiting.append(bound)
 
-    async def _begin(self) -> None:
-        """Begin the transaction if it has not begun, and execute what waits."""
+    async def _begin(self, settings: str = "") -> None:
+        """Begin the transaction if it has not begun, with these settings, and execute what waits."""
         if self._is_reading:
             return
         if not self._has_begun:
             self._has_begun = True  # a caller that is cancelled meanwhile rolls back
             with _sqlalchemy_errors("BEGIN"):
-                await self._connection.execute("BEGIN")
+                await self._connection.execute(f"BEGIN{settings}")
         await self._execute_waiting()
 
     async def _execute_waiting(self) -> None:

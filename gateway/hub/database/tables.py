@@ -311,8 +311,8 @@ jobs = sa.Table(
     sa.Column("refused", sa.String(200), nullable=True),  # why the box refused it
     sa.Column("parked", sa.Boolean, nullable=False),  # the box was absent: due at its hello or in the slow sweep
     _instant_column("created"),
-    _instant_column("due", missing=True),  # None: received or expired
-    _instant_column("leased", missing=True),  # by a dispatcher
+    _instant_column("due", missing=True),  # None: received or expired; a dispatcher that sends it moves it ahead first
+    _instant_column("leased", missing=True),  # unused: a release before moved `due` only after the job was sent
     _instant_column("received", missing=True),
     _instant_column("expires"),
     # The longest due first. It cannot serve a condition on `due` alone: while few jobs are due, PostgreSQL would search
@@ -384,7 +384,7 @@ endpoints = sa.Table(
     sa.Column("challenge", sa.String(64), nullable=True),  # message to answer first, or UNSENT_CHALLENGE; None: none
     _instant_column("replayed", missing=True),  # of a sandbox: its newest replay
     _instant_column("failing", missing=True),  # no message was accepted since then
-    _instant_column("leased"),  # by a sender; in the past: when it was last served
+    _instant_column("leased"),  # by a sender until then; in the past: when it was last served
     _instant_column("old_until", missing=True),
     _instant_column("created"),
 )  # fmt: skip

@@ -60,6 +60,10 @@ class Transaction(ABC):
     async def execute_waiting(self) -> None:  # noqa: B027 - on SQLite nothing waits
         """Execute now what waits (`execute_later`)."""
 
+    async def execute_replanned(self, statement: Executable, params: Params) -> StatementResult[Any]:
+        """Execute, as the transaction's first, a change whose plan depends on how full its tables are just now."""
+        return await self.execute(statement, params)
+
     async def read_beside(self, statement: TypedReturnsRows[R], params: Params) -> StatementResult[R]:
         """Execute a SELECT that does not depend on the changes that wait (`execute_later`)."""
         return await self._run_beside(self._compiler.bind(statement, params))

@@ -10,17 +10,33 @@ An endpoint of a sandbox gets events only after its receiver has answered a chal
 import json
 import secrets
 from base64 import b64encode
-from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum, auto
 from typing import Any
 
 import structlog
-from sqlalchemy import Row, and_, delete, exists, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Row,
+    String,
+    and_,
+    bindparam,
+    case,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 from standardwebhooks import Webhook
 
 from gateway.domain.frozen import Frozen
+from gateway.hub.at_least_once import FREE_AT, NOW, Backlog, LeasedQueue, pull_back
+from gateway.hub.database.store import HubStore
 from gateway.hub.database.tables import UNSENT_CHALLENGE, attempts, endpoints, events, messages, retailers
 from gateway.hub.database.transaction import Transaction
 from gateway.hub.deliveries.events import Event, EventType, emit, event_of, lock_retailer
@@ -36,9 +52,8 @@ CHALLENGE_DELAY = timedelta(seconds=1)  # so that the receiver can begin to list
 FAILING_PAUSE = timedelta(seconds=5)  # between turns of a failing endpoint
 RECOVERY_THRESHOLD = timedelta(minutes=1)  # after a longer failure the first success makes all waiting messages due
 LOG_RETENTION = timedelta(days=30)  # of messages that were delivered or given up
-MAX_DUE_AHEAD = 1.25 * retry.MAX_RETRY_DELAY  # a later due time comes from a clock that was set back
+MAX_DUE_AHEAD = 1.25 * retry.WEBHOOK_RETRIES.max_delay  # a later due time comes from a clock that was set back
 MAX_ENDPOINTS_PER_RETAILER = 8  # in one lane
-_MAX_CANDIDATES = 200  # enough to include endpoints of retailers below their maximum
 _SWEEP_BATCH_ROWS = 1000
 _SECRET_BYTES = 32  # the specification asks for 24 to 64
 # until its endpoint is verified, only the challenge
@@ -54,12 +69,33 @@ class QueueLane(StrEnum):
     SANDBOX = auto()  # anybody can have many sandboxes, so endpoints of real homes never wait for one
 
 
-_IS_POOR = or_(endpoints.c.failing.is_not(None), endpoints.c.slow)
-_IS_IN_LANE = {
-    QueueLane.GOOD: ~endpoints.c.sandbox & ~_IS_POOR,
-    QueueLane.POOR: ~endpoints.c.sandbox & _IS_POOR,
-    QueueLane.SANDBOX: endpoints.c.sandbox,
-}
+def _lane_of(table: FromClause) -> ColumnElement[str]:
+    is_poor = or_(table.c.failing.is_not(None), table.c.slow)
+    return case((table.c.sandbox, str(QueueLane.SANDBOX)), (is_poor, str(QueueLane.POOR)), else_=str(QueueLane.GOOD))
+
+
+def _endpoint_queue() -> LeasedQueue:
+    """Return the queue of one lane's endpoints: those with due messages, the longest unserved first.
+
+    At most `MAX_ENDPOINTS_PER_RETAILER` of one retailer are served at once, because endpoints cost nothing.
+    """
+    lane, served, order = bindparam("lane", type_=String), endpoints.alias(), (endpoints.c.leased, endpoints.c.id)
+    due = exists().where(messages.c.endpoint == endpoints.c.id, messages.c.due <= NOW, _IS_SENDABLE)
+    ready = (endpoints.c.enabled, due, _lane_of(endpoints) == lane, ~_IS_PAUSED)
+    is_busy = (served.c.retailer == endpoints.c.retailer, served.c.leased > NOW, _lane_of(served) == lane)
+    number = func.row_number().over(partition_by=endpoints.c.retailer, order_by=order)
+    place = number + select(func.count()).where(*is_busy).scalar_subquery()
+    placed = select(endpoints.c.id, place.label("place")).where(endpoints.c.leased <= NOW, *ready).subquery()
+    has_turn = endpoints.c.id.in_(select(placed.c.id).where(placed.c.place <= MAX_ENDPOINTS_PER_RETAILER))
+    # An endpoint that failed twice in a row pauses before its next turn; one refused message does not delay others.
+    rested = bindparam("rested", type_=endpoints.c.leased.type)
+    free_at = case((endpoints.c.failing < FREE_AT, rested), else_=FREE_AT)
+    return LeasedQueue(
+        endpoints.c.leased, ready=(*ready, has_turn), order=order, returning=(endpoints.c.id,), free_at=free_at
+    )
+
+
+ENDPOINT_QUEUE = _endpoint_queue()
 
 
 class EndpointLease(Frozen):
@@ -122,38 +158,25 @@ async def free_all_leases(tx: Transaction, now: datetime) -> None:
     await tx.execute(update(endpoints).where(endpoints.c.leased > now).values(leased=now))
 
 
-async def is_any_due(tx: Transaction, now: datetime) -> bool:
+async def _is_any_due(tx: Transaction, now: datetime) -> bool:
     """Return whether any message is due."""
     both = messages.join(endpoints, endpoints.c.id == messages.c.endpoint)
     due = select(messages.c.id).select_from(both).where(messages.c.due <= now, _IS_SENDABLE, ~_IS_PAUSED).limit(1)
     return await tx.scalar(due) is not None
 
 
-async def lease_endpoints(tx: Transaction, now: datetime, max_per_lane: Mapping[QueueLane, int]) -> list[EndpointLease]:
-    """Lease endpoints with due messages, at most so many of each lane, the longest unserved first.
-
-    At most `MAX_ENDPOINTS_PER_RETAILER` of a lane belong to one retailer, because endpoints cost nothing.
-    """
-    leases: list[EndpointLease] = []
-    for lane, most in max_per_lane.items():
-        if most <= 0:
-            continue
-        due = exists().where(messages.c.endpoint == endpoints.c.id, messages.c.due <= now, _IS_SENDABLE)
-        free = and_(endpoints.c.enabled, endpoints.c.leased <= now, due, _IS_IN_LANE[lane], ~_IS_PAUSED)
-        waiting = select(endpoints.c.id, endpoints.c.retailer).where(free).order_by(endpoints.c.leased, endpoints.c.id)
-        candidates = waiting.limit(_MAX_CANDIDATES).with_for_update(key_share=True, skip_locked=True)
-        rows = (await tx.execute(candidates)).all()
-        if not rows:
-            continue
-        theirs = select(endpoints.c.retailer).where(endpoints.c.leased > now, _IS_IN_LANE[lane])
-        busy, taken = Counter((await tx.scalars(theirs)).all()), list[str]()
-        for row in rows:
-            if len(taken) < most and busy[row.retailer] < MAX_ENDPOINTS_PER_RETAILER:
-                busy[row.retailer] += 1
-                taken.append(row.id)
-        await tx.execute(update(endpoints).where(endpoints.c.id.in_(taken)).values(leased=now + ENDPOINT_LEASE))
-        leases += [EndpointLease(endpoint=id_, until=now + ENDPOINT_LEASE, lane=lane) for id_ in taken]
-    return leases
+async def lease_endpoints(store: HubStore, now: datetime, max_per_lane: Mapping[QueueLane, int]) -> list[EndpointLease]:
+    """Lease endpoints with due messages, at most so many of each lane."""
+    async with store.reading() as tx:
+        if not await _is_any_due(tx, now):
+            return []
+    until = now + ENDPOINT_LEASE
+    return [
+        EndpointLease(endpoint=row.id, until=until, lane=lane)
+        for lane, most in max_per_lane.items()
+        if most > 0
+        for row in await ENDPOINT_QUEUE.take(store, now=now, most=most, until=until, lane=lane)
+    ]
 
 
 async def due_messages(hub: HubTransaction, lease: EndpointLease, *, limit: int) -> list[QueuedMessage]:
@@ -200,12 +223,12 @@ async def due_messages(hub: HubTransaction, lease: EndpointLease, *, limit: int)
     return batch
 
 
-async def release_lease(tx: Transaction, lease: EndpointLease, now: datetime) -> None:
-    """End the turn; an endpoint that failed twice in a row pauses before its next one."""
-    mine = and_(endpoints.c.id == lease.endpoint, endpoints.c.leased == lease.until)
-    failing = await tx.scalar(select(endpoints.c.failing).where(mine))
-    again = failing is not None and failing < now  # one refused message does not delay others
-    await tx.execute(update(endpoints).where(mine).values(leased=now + FAILING_PAUSE if again else now))
+async def release_lease(store: HubStore, lease: EndpointLease, now: datetime) -> None:
+    """End the turn."""
+    rested = now + FAILING_PAUSE
+    await ENDPOINT_QUEUE.give_back(
+        store, [{"row": lease.endpoint, "until": lease.until, "free_at": now, "rested": rested}]
+    )
 
 
 async def record_attempt(
@@ -320,19 +343,11 @@ async def resume_waiting(tx: Transaction, retailer: str, now: datetime) -> None:
     await tx.execute(update(endpoints).where(endpoints.c.retailer == retailer).values(failing=None))
 
 
-class Backlog(Frozen):
-    """What waits: the messages, when the oldest was made, and since when the most overdue should have been sent.
+async def read_backlog(tx: Transaction, now: datetime) -> Backlog:
+    """Return what waits.
 
     A message whose endpoint is being served, failing or switched off, or whose retailer is suspended, is not overdue.
     """
-
-    count: int
-    oldest: datetime | None
-    overdue_since: datetime | None
-
-
-async def read_backlog(tx: Transaction, now: datetime) -> Backlog:
-    """Return what waits."""
     counted = select(func.count().label("count"), func.min(messages.c.begun).label("oldest"))
     waiting = (await tx.execute(counted.where(messages.c.due.is_not(None)))).one()
     both = messages.join(endpoints, endpoints.c.id == messages.c.endpoint)
@@ -341,11 +356,10 @@ async def read_backlog(tx: Transaction, now: datetime) -> Backlog:
     return Backlog(count=waiting.count, oldest=waiting.oldest, overdue_since=await tx.scalar(overdue))
 
 
-async def clamp_due_times(tx: Transaction, now: datetime) -> int:
-    """Make messages due now whose due time lies too far ahead, and return how many: a clock that ran ahead wrote it."""
-    late = await tx.execute(update(messages).where(messages.c.due > now + MAX_DUE_AHEAD).values(due=now))
-    held = await tx.execute(update(endpoints).where(endpoints.c.leased > now + 2 * ENDPOINT_LEASE).values(leased=now))
-    return late.rowcount + held.rowcount
+async def clamp_due_times(store: HubStore, now: datetime) -> int:
+    """Make due now what a clock that ran ahead made due too late, and return how much that was."""
+    late = await pull_back(store, messages.c.due, now, MAX_DUE_AHEAD)
+    return late + await pull_back(store, endpoints.c.leased, now, 2 * ENDPOINT_LEASE)
 
 
 async def delete_old(tx: Transaction, now: datetime) -> int:

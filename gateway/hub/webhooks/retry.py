@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 from gateway.domain.frozen import Frozen
 from gateway.protocol.strict_json import loads
-from gateway.system.backoff import lengthened
+from gateway.system.backoff import RetrySchedule
 
 MAX_EXCERPT_CHARS = 200
 MIN_GIVE_UP_AGE = timedelta(hours=24)  # a younger message is not given up
@@ -14,8 +14,7 @@ MAX_RETRY_AFTER = timedelta(hours=1)  # a longer Retry-After is shortened
 SLOW_THRESHOLD_S = 5.0  # a slower endpoint gets the lane of slow ones
 
 # After the first attempt, the second ...; docs/retailer/webhooks.md lists them.
-_RETRY_DELAYS_S = (5, 30, 120, 600, 1800, 3600, 7200, 14_400, 21_600, 28_800)
-MAX_RETRY_DELAY = lengthened(timedelta(seconds=max(_RETRY_DELAYS_S)), 1.0)
+WEBHOOK_RETRIES = RetrySchedule((5, 30, 120, 600, 1800, 3600, 7200, 14_400, 21_600, 28_800))
 
 
 class WebhookResult(StrEnum):
@@ -74,8 +73,7 @@ def parse_retry_after(header: str | None) -> timedelta | None:
 
 def retry_delay(tries: int, *, retry_after: timedelta | None, chance: float) -> timedelta:
     """Return the delay after the attempt of this number (1 is the first). `chance` is from 0 to 1."""
-    delay = timedelta(seconds=_RETRY_DELAYS_S[min(tries, len(_RETRY_DELAYS_S)) - 1])
-    return max(lengthened(delay, chance), retry_after or timedelta())
+    return max(WEBHOOK_RETRIES.delay(tries, chance=chance), retry_after or timedelta())
 
 
 def is_given_up(tries: int, age: timedelta, *, max_attempts: int) -> bool:

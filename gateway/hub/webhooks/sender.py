@@ -5,7 +5,6 @@ ends with its lease, and the endpoint that waited longest is next.
 """
 
 import asyncio
-import contextlib
 import logging
 import random
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from urllib.parse import urlsplit
 import structlog
 from sqlalchemy.exc import DBAPIError
 
+from gateway.hub.at_least_once import QueueLoop
 from gateway.hub.config import Webhooks
 from gateway.hub.database.store import log_unavailable
 from gateway.hub.webhooks import queue
@@ -24,6 +24,7 @@ from gateway.hub.webhooks.host_rate import HostRateLimit
 from gateway.hub.webhooks.queue import EndpointLease, QueuedMessage, QueueLane
 from gateway.hub.webhooks.retry import SLOW_THRESHOLD_S, WebhookAttempt, WebhookResult
 from gateway.hub.worker import WorkerContext
+from gateway.system.backoff import Backoff
 from gateway.system.guarded_http import Lookup
 
 log = structlog.get_logger(__name__)
@@ -32,7 +33,8 @@ MAX_ENDPOINTS_PER_LANE = {QueueLane.GOOD: 32, QueueLane.POOR: 16, QueueLane.SAND
 MAX_BATCH_MESSAGES = 20  # of one endpoint
 MAX_BATCH_POOR_MESSAGES = 4  # at once, of an endpoint that does not keep up
 POLL_INTERVAL_S = 1.0  # for retries, and messages that another hub stored
-GATHER_DELAY_S = 0.02  # collects several wake-ups for one look
+POLL = Backoff(POLL_INTERVAL_S, POLL_INTERVAL_S)
+GATHER_DELAY_S = 0.02
 COUNT_INTERVAL_S = 15.0  # between counts of waiting messages
 SWEEP_INTERVAL = timedelta(hours=1)
 
@@ -50,12 +52,9 @@ class WebhookSender:
             settings.allowed, seconds=context.monotonic, lookup=lookup, timeout=settings.timeout
         )
         self._timeout = timedelta(seconds=settings.timeout)
-        self._wake_up = asyncio.Event()
+        self._loop = QueueLoop(POLL, gather_s=GATHER_DELAY_S)
+        self.wake_up = self._loop.wake_up
         self._busy_count = dict.fromkeys(QueueLane, 0)
-
-    def wake_up(self) -> None:
-        """Look for messages at once."""
-        self._wake_up.set()
 
     async def run(self) -> None:
         """Send until cancelled; a store that fails is tried again, and nothing is lost by waiting."""
@@ -65,25 +64,14 @@ class WebhookSender:
                 with _log_store_errors():
                     async with self._store.writing() as tx:
                         await queue.free_all_leases(tx, self._now())
-            while True:
-                self._wake_up.clear()
-                for lease in await self._lease_endpoints():
-                    self._busy_count[lease.lane] += 1
-                    lanes.create_task(self._serve_contained(lease))
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(POLL_INTERVAL_S):
-                        await self._wake_up.wait()
-                        await asyncio.sleep(GATHER_DELAY_S)
+            await self._loop.run(partial(self._serve_due, lanes), _log_store_errors)
 
-    async def _lease_endpoints(self) -> Sequence[EndpointLease]:
+    async def _serve_due(self, lanes: asyncio.TaskGroup) -> bool:
         room = {lane: most - self._busy_count[lane] for lane, most in MAX_ENDPOINTS_PER_LANE.items()}
-        with _log_store_errors():
-            async with self._store.reading() as tx:  # usually nothing is due, and SQLite's writer is not needed
-                is_due = any(room.values()) and await queue.is_any_due(tx, self._now())
-            if is_due:
-                async with self._store.writing() as tx:
-                    return await queue.lease_endpoints(tx, self._now(), room)
-        return ()
+        for lease in await queue.lease_endpoints(self._store, self._now(), room):
+            self._busy_count[lease.lane] += 1
+            lanes.create_task(self._serve_contained(lease))
+        return False  # whoever stores the next message, or ends a turn, wakes the sender
 
     async def _serve_contained(self, lease: EndpointLease) -> None:
         """Serve one endpoint; an unexpected error affects it alone, and it pauses before its next turn."""
@@ -114,7 +102,7 @@ class WebhookSender:
             await self._release_lease(lease, failed_at or self._now())
         finally:
             self._busy_count[lease.lane] -= 1
-            self._wake_up.set()
+            self.wake_up()
 
     def _host_wait_s(self, lease: EndpointLease, message: QueuedMessage) -> float:
         """Return the seconds until a sandbox may send to this host; 0: now, and this message is counted."""
@@ -127,8 +115,7 @@ class WebhookSender:
         while True:
             is_released = False
             with _log_store_errors():
-                async with self._store.writing() as tx:
-                    await queue.release_lease(tx, lease, free_from)
+                await queue.release_lease(self._store, lease, free_from)
                 is_released = True
             if is_released or not self._is_lease_valid(lease):
                 return
@@ -170,24 +157,18 @@ class WebhookSender:
     def _is_lease_valid(self, lease: EndpointLease) -> bool:
         return self._now() + self._timeout < lease.until
 
-    def _measure(self, backlog: queue.Backlog, now: datetime) -> None:
-        self._metrics.webhooks_waiting.set(backlog.count)
-        for gauge, since in (
-            (self._metrics.webhooks_oldest, backlog.oldest),
-            (self._metrics.webhooks_lag, backlog.overdue_since),
-        ):
-            gauge.set(0 if since is None else max(0, (now - since).total_seconds()))
-
     async def _run_maintenance(self) -> None:
         swept: datetime | None = None
+        metrics = self._metrics
         while True:
             now = self._now()
             with _log_store_errors():
                 async with self._store.reading() as tx:
-                    self._measure(await queue.read_backlog(tx, now), now)
-                async with self._store.writing() as tx:
-                    if count := await queue.clamp_due_times(tx, now):
-                        log.warning("clock_went_back", messages=count)
+                    backlog = await queue.read_backlog(tx, now)
+                waiting, oldest, lag = metrics.webhooks_waiting, metrics.webhooks_oldest, metrics.webhooks_lag
+                backlog.show(now, count=waiting, oldest=oldest, lag=lag)
+                if count := await queue.clamp_due_times(self._store, now):
+                    log.warning("clock_went_back", messages=count)
                 if swept is None or now - swept >= SWEEP_INTERVAL:
                     async with self._store.writing() as tx:
                         swept = None if await queue.delete_old(tx, now) else now

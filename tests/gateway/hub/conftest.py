@@ -15,7 +15,7 @@ ON_BOTH_DATABASES = (
     "api", "boxes/test_box_events.py", "boxes/test_dispatcher.py", "boxes/test_home_limits.py",
     "boxes/test_stale_subscriptions.py", "cluster/test_shard_leases.py", "consent/test_page.py",
     "database/test_tables.py", "database/test_transaction.py", "http/test_authentication.py",
-    "operation", "sandbox/test_robot.py", "test_metrics.py", "webhooks/test_sender.py",
+    "operation", "sandbox/test_robot.py", "test_at_least_once.py", "test_metrics.py", "webhooks/test_sender.py",
 )  # fmt: skip
 """Folders and modules beside this file: what they ask of a hub, they ask of it on each database."""
 

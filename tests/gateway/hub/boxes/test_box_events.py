@@ -262,12 +262,12 @@ async def test_hello_makes_all_of_the_home_due_at_once(tmp_path: Path) -> None:
         id_ = await here.sends()
         later = NOW + timedelta(hours=1)
         async with here.store.writing() as tx:
-            await tx.execute(update(jobs).values(due=later, parked=True, leased=later))
+            await tx.execute(update(jobs).values(due=later, parked=True))
         await here.begins("home-2")
         assert (await here.one(jobs, id=id_)).parked, "another home's hello is another's"
         await here.begins()
         row = await here.one(jobs, id=id_)
-        assert (row.due, row.parked, row.leased) == (NOW + timedelta(minutes=1), False, None)
+        assert (row.due, row.parked) == (NOW + timedelta(minutes=1), False)
 
 
 async def test_a_hello_that_is_said_again_makes_due_only_what_is_parked(tmp_path: Path) -> None:

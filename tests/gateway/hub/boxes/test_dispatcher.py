@@ -6,15 +6,10 @@ from pathlib import Path
 from typing import cast
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 from sqlalchemy import insert, select, update
-from sqlalchemy.dialects.postgresql import dialect
 
 from gateway.hub.boxes.dispatcher import (
-    JOB_BACKOFF,
-    LEASE_DUE_JOBS,
     NOT_SENT_RETRY_DELAY,
     PARKED_RETRY_INTERVAL,
     JobDispatcher,
@@ -56,21 +51,14 @@ def test_what_the_broker_says_decides_when_a_job_is_rung_again(
     parked: bool,
     tried: bool,
 ) -> None:
-    found = schedule_after(answer, 0, jitter=0)
+    found = schedule_after(answer, jitter=0)
     assert (found.outcome, found.is_parked, found.counts_as_attempt) == (outcome, parked, tried)
     assert found.delay == {
-        "taken": timedelta(seconds=JOB_BACKOFF.first_s),
-        "silent": timedelta(seconds=JOB_BACKOFF.first_s),
+        "taken": None,
+        "silent": None,
         "nobody": PARKED_RETRY_INTERVAL,
         "refused": PARKED_RETRY_INTERVAL,
     }.get(outcome, NOT_SENT_RETRY_DELAY)
-
-
-@given(st.integers(0, 10_000), st.floats(0, 1))
-def test_a_job_is_rung_later_each_time_but_never_later_than_that(attempts: int, jitter: float) -> None:
-    after = schedule_after(code(0), attempts, jitter=jitter).delay
-    assert timedelta(seconds=JOB_BACKOFF.first_s) <= after <= timedelta(seconds=720)
-    assert after >= schedule_after(code(0), max(0, attempts - 1), jitter=0).delay
 
 
 class FakeBrokerConnection:
@@ -169,7 +157,7 @@ async def test_a_box_that_says_hello_while_it_is_rung_at_is_rung_at_again_at_onc
         async with at_work((here.dispatcher(), bell)):
             await wait_until(lambda: bell.rung)
             async with here.store.writing() as tx:
-                await tx.execute(update(jobs).values(due=NOW, leased=None, parked=False))  # as `heard.begun` does
+                await tx.execute(update(jobs).values(due=NOW, parked=False))  # as `HomeTransaction.on_hello` does
             answered.set()
             await wait_until(lambda: len(bell.rung) == 2)
             assert bell.rung[0] == bell.rung[1], "nobody was there is older than the hello"
@@ -231,7 +219,7 @@ async def test_an_operator_sees_how_long_the_hub_leaves_a_job_lying_and_how_long
         await enqueue(1, created=NOW - 5 * hour, due=NOW - hour, parked=True)  # its box is away
         await enqueue(2, created=NOW - hour, due=NOW + hour)  # it was sent, and its box has not confirmed it
         await enqueue(3, created=NOW, due=NOW - timedelta(seconds=90))
-        await enqueue(4, due=NOW - hour, leased=NOW + timedelta(seconds=20))  # it is being sent
+        await enqueue(4, due=NOW + timedelta(seconds=20), attempts=1)  # it is being sent
         bell = FakeBrokerConnection()
         bell.is_connected = False
         async with at_work((here.dispatcher(), bell)):
@@ -260,10 +248,3 @@ async def test_what_a_killed_dispatcher_had_leased_is_rung_by_another_after_the_
                 while await here.due():  # noqa: ASYNC110 - what the broker said is written by another task
                     await asyncio.sleep(0.01)
         assert [job.job for job in other.rung] == [id_], "and it is due again later"
-
-
-def test_postgresql_leases_what_no_other_hub_holds() -> None:
-    postgresql = dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
-    asked = str(LEASE_DUE_JOBS.compile(dialect=postgresql))
-    assert "FOR UPDATE OF jobs SKIP LOCKED" in asked.partition(")\nUPDATE")[0], asked
-    assert asked.startswith("WITH due_now AS"), "within IN (...) its limit could be taken anew for each row"

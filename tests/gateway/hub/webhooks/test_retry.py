@@ -26,13 +26,6 @@ def test_a_message_is_tried_for_24_hours_at_least_whatever_chance_says(chances: 
     assert max(waits) <= timedelta(hours=9.6)
 
 
-@SETTINGS
-@given(st.integers(1, 60), st.floats(0, 1))
-def test_a_later_wait_is_not_shorter_but_for_chance(tries: int, chance: float) -> None:
-    assert retry_delay(tries + 1, retry_after=None, chance=0) >= retry_delay(tries, retry_after=None, chance=0)
-    assert retry_delay(tries, retry_after=None, chance=chance) >= retry_delay(tries, retry_after=None, chance=0)
-
-
 def test_a_message_is_given_up_after_its_tries_and_never_before_a_day() -> None:
     most = Webhooks().attempts
     assert not is_given_up(most - 1, timedelta(days=3), max_attempts=most)
