@@ -1,8 +1,7 @@
 """Defines what a vendor module states about its devices, so that no other module compares a vendor's name."""
 
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import dataclass, field
 from typing import Literal, Protocol, get_args
 
 from devices.commands import Command
@@ -69,9 +68,6 @@ class BrokerAccess:
     password: str
     topic: str
     authority: str = ""
-
-
-NO_DESCRIPTIONS: Mapping[str, FieldDescription] = MappingProxyType({})
 
 
 def plain_settings(access: BrokerAccess) -> str:
@@ -175,7 +171,7 @@ class Definition:
     """What people call such devices; the pages translate it."""
     help: str = ""
     """What a person does at the device before it is added; the pages translate it."""
-    fields: Mapping[str, FieldDescription] = NO_DESCRIPTIONS
+    fields: Mapping[str, FieldDescription] = field(default_factory=dict)
     """The keys of its section that this vendor's devices need in words of their own; `address` is one if it has one."""
     settings: Callable[[BrokerAccess], str] = plain_settings
     """Returns the settings of its account at the broker as its own configuration writes them."""

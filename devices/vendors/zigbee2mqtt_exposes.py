@@ -55,7 +55,7 @@ class DeviceUse:
     """
 
     kind: UsableKind
-    keys: Mapping[str, str] = field(default=_NO_KEYS)
+    keys: Mapping[str, str] = field(default_factory=dict)
     answers: bool = False
 
 

@@ -4,7 +4,7 @@ What people do is printed at a terminal only, in English; lines of doors are on 
 """
 
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
+from dataclasses import field
 
 from gateway.config.closure_names import KIND_NAMES, has_named_closures
 from gateway.config.closures import entrance_closures
@@ -125,7 +125,7 @@ class DoorNames(Frozen):
 
     by_id: Mapping[str, Fact]  # closure -> its name
     by_thing: Mapping[str | None, Fact]  # thing of the simulated house -> the name of its closure; None: the main door
-    entrances: Mapping[str, Fact] = MappingProxyType({})  # entrance -> its name
+    entrances: Mapping[str, Fact] = field(default_factory=dict)  # entrance -> its name
 
     @property
     def only(self) -> Fact | None:

@@ -4,6 +4,7 @@ import json
 import secrets
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import field
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
@@ -43,7 +44,7 @@ class Reception(Frozen):
     """What the house file says of a reception: the hours of each receiver, and how long goods are kept cold."""
 
     id: str
-    hours: Mapping[str, str] = MappingProxyType({})
+    hours: Mapping[str, str] = field(default_factory=dict)
     keep_cold: float | None = None
 
 

@@ -6,9 +6,8 @@ house (`LogLine`). What only the demo knows, runner and script write into the sn
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, field, replace
 from datetime import datetime
-from types import MappingProxyType
 from typing import Any, Literal
 
 from gateway.demo.names import with_readers_names
@@ -127,7 +126,7 @@ class DemoSnapshot(Frozen):
     card: Literal["opening"] | None = None  # what covers the house
     began: str = ""  # the instant at which the run began (RFC 3339)
     scene: SceneDrawn | None = None  # the drawing of this run's home; None: it is being set up
-    ways: Mapping[str, WayShown] = MappingProxyType({})  # by the ids of the scene's closures
+    ways: Mapping[str, WayShown] = field(default_factory=dict)  # by the ids of the scene's closures
     fridge: Literal["closed", "open"] = "closed"
     chilled: bool = False  # a parcel lies in the fridge
     custody: str | None = None  # the stage of a parcel at a reception

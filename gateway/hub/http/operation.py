@@ -3,13 +3,13 @@
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator, Mapping
 from collections.abc import Set as AbstractSet
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum, auto
 from functools import partial
 from inspect import Parameter, Signature, cleandoc
 from itertools import groupby
 from operator import attrgetter
-from types import MappingProxyType
 from typing import Annotated, Any, Generic, Literal, NamedTuple, Protocol, TypeVar, get_args, get_type_hints
 
 from fastapi import APIRouter, Body, Header, Query, Request
@@ -149,7 +149,7 @@ class Response(Frozen, Generic[M_co], kw_only=False):
 
     body: M_co | None = None
     status: int | None = None
-    headers: Mapping[str, str] = MappingProxyType({})
+    headers: Mapping[str, str] = field(default_factory=dict)
     stream: AsyncGenerator[bytes, None] | None = None
     later: Callable[[], Awaitable[M_co]] | None = None
 
@@ -206,7 +206,7 @@ class ApiOperation(Frozen):
     media_type: str = "application/json"
     optional_body: bool = False
     refuses: AbstractSet[Code] = frozenset()
-    links: OperationLinks = MappingProxyType({})
+    links: OperationLinks = field(default_factory=dict)
     location: bool = False
     max_body_bytes: int = 65_536
     strict_limit: bool = False

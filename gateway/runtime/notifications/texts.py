@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import field
 from datetime import datetime, tzinfo
 from types import MappingProxyType
 
@@ -283,13 +284,13 @@ class ComposedMessage(Frozen):
     """A notification to the owner: its kind and its facts (`message_facts`), from which `words` makes the sentence."""
 
     about: Notification | AlarmCode
-    facts: Mapping[str, str] = MappingProxyType({})
+    facts: Mapping[str, str] = field(default_factory=dict)
     at: datetime  # the time of the event
     visit: str | None = None
     delivery: str | None = None
     picture: bytes | None = None  # a JPEG
     entrance: str = ""
-    devices: Mapping[str, Fact] = MappingProxyType({})  # what people call each device of the house, by its id
+    devices: Mapping[str, Fact] = field(default_factory=dict)  # what people call each device of the house, by its id
     number: int = 0  # in the store; of one that is not stored 0, and negative in the queue
 
     @property

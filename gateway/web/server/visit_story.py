@@ -1,8 +1,8 @@
 """Words the log's rows as lines for a household, the same for live view and replay. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import field
 from datetime import datetime, timedelta
-from types import MappingProxyType
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -103,9 +103,9 @@ class StoryNames(Frozen):
     What the house no longer has keeps its id.
     """
 
-    closures: Mapping[str, str] = MappingProxyType({})
-    keepers: Mapping[str, str] = MappingProxyType({})
-    devices: Mapping[str, str] = MappingProxyType({})
+    closures: Mapping[str, str] = field(default_factory=dict)
+    keepers: Mapping[str, str] = field(default_factory=dict)
+    devices: Mapping[str, str] = field(default_factory=dict)
 
 
 NO_NAMES = StoryNames()
