@@ -15,7 +15,8 @@ from gateway.hub.database.tables import api_keys, events, idempotency, jobs
 from gateway.hub.database.transaction import Transaction
 from gateway.hub.deliveries.retention import Retention
 from gateway.hub.http.authentication import authenticate_caller
-from gateway.hub.http.operation import ApiCaller
+from gateway.hub.http.operation import ApiAccess, ApiCaller
+from gateway.hub.process import OPERATIONS
 from tests.announcing import connected_home
 from tests.hubs import RetailerAccess, RunningHub, hub_file, run_hub
 from tests.webhookhouse import ManualWallClock
@@ -65,6 +66,13 @@ async def test_a_mistake_in_a_body_is_told_in_plain_words(tmp_path: Path) -> Non
             async with hub.http.post(f"/v1/{path}", data=body, headers=headers) as answer:
                 said = await answer.json(content_type=None)
             assert detail in [said.get("detail"), *(one["detail"] for one in said.get("errors", ()))], said
+
+
+def test_the_page_for_retailers_says_how_large_a_body_may_be() -> None:
+    page = (Path(__file__).parents[4] / "docs" / "retailer" / "api.md").read_text(encoding="utf-8")
+    mine = [route.operation for route in OPERATIONS if route.operation.right is not ApiAccess.BROWSER]
+    for largest in {operation.max_body_bytes for operation in mine if operation.body is not None}:
+        assert f"{largest:,}" in page
 
 
 async def test_what_is_too_large_or_no_json_or_for_another_host_is_refused(tmp_path: Path) -> None:
