@@ -178,7 +178,9 @@ class _Operation:
         self.answer = self._answer()
         body = entry.get("requestBody")
         self.body = None if body is None else _class_of(body["content"]["application/json"]["schema"])
-        self._has_optional_body = body is not None and not body.get("required", False)
+        self._must_send = body is not None and body.get("required", False)
+        said = schemas.get(self.body or "", {})
+        self._may_be_empty = "properties" in said and not said.keys() & {"required", "minProperties"}
         self.query = [one for one in entry.get("parameters", ()) if one["in"] == "query"]
         self.takes_key = any(one["name"] == "Idempotency-Key" for one in entry.get("parameters", ()))
         page = schemas.get(self.answer or "", {}).get("properties", {})
@@ -196,7 +198,7 @@ class _Operation:
         """The parameters, those of the path first."""
         parts = [f"{one['name']}: str" for one in self._entry.get("parameters", ()) if one["in"] == "path"]
         if self.body is not None:
-            parts.append(f"body: {self.body}" + (" | None = None" if self._has_optional_body else ""))
+            parts.append(f"body: {self.body}" + (" | None = None" if self._may_be_empty else ""))
         named = [_query_parameter(one) for one in sorted(self.query, key=lambda one: not one.get("required"))]
         if self.takes_key:
             named.append("idempotency_key: str | None = None")
@@ -211,7 +213,7 @@ class _Operation:
         if self.query:
             parts.append("query={" + ", ".join(f'"{one["name"]}": {one["name"]}' for one in self.query) + "}")
         if self.body is not None:
-            parts.append("body=body")
+            parts.append(f"body=body or {self.body}()" if self._may_be_empty and self._must_send else "body=body")
         if self.takes_key:
             parts += ["takes_idempotency_key=True", "idempotency_key=idempotency_key"]
         if self.method == "POST" and self.name.startswith("read_"):

@@ -24,6 +24,7 @@ from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.protocol.delivery_state import PUBLIC_REASONS
 from gateway.system.located_yaml import parse_yaml
 from tests.hubs import hub_file, run_hub
+from tests.retailers_python import retailers_python
 
 PAGE = (Path(__file__).parent.parent / "docs" / "retailer" / "guide.md").read_text(encoding="utf-8")
 HERE = "export HUB=http://127.0.0.1:8643\n"
@@ -72,9 +73,9 @@ async def test_python_s_blocks_print_what_the_page_says(tmp_path: Path) -> None:
     first, webhook = blocks("python")
     here = hub_file(tmp_path, webhooks=Webhooks(private=True, plain=True))
     async with run_hub(here) as hub:
-        said = await ran(hub.url, tmp_path, sys.executable, "-I", "-c", first)
-        states = await ran(hub.url, tmp_path, sys.executable, "-I", "-c", webhook)
-    assert said == "partly_delivered missing 1\n"
+        said = await ran(hub.url, tmp_path, str(retailers_python()), "-I", "-c", first)
+        states = await ran(hub.url, tmp_path, str(retailers_python()), "-I", "-c", webhook)
+    assert said == "partly_delivered missing ['SANDBOX-MISSING']\n"
     assert f"`{said.strip()}`" in PAGE
     assert states.split() == ["awaiting_permission", "scheduled", "window_open", "visiting", "delivered"]
 

@@ -30,10 +30,12 @@ from gateway.domain.delivery.promise_v2 import DeliveryBodyV2
 from gateway.domain.delivery.result import CollectResult, DoorResult, Outcome, Refusal
 from gateway.domain.frozen import Frozen
 from gateway.hub.deliveries.availability import GivenTerms
+from gateway.protocol import jws
 from gateway.protocol.box_hub import EntranceDescription
 from gateway.protocol.box_statement import STATEMENT_LIFETIME, BoxStatement, StatedAddress, sign_statement
 from gateway.protocol.brand_messages import BrandFacts
-from gateway.protocol.consent_request import AskedTerms
+from gateway.protocol.brand_statement import ConsentStatement
+from gateway.protocol.consent_request import AskedTerms, ConsentMessage
 from gateway.protocol.delivery_record import END_STATES, RecordEntry, RecordEntryKind, shown_code
 from gateway.protocol.delivery_state import PUBLIC_REASONS
 from gateway.protocol.jws import RejectionCode
@@ -105,6 +107,12 @@ class ParcelCodes(Frozen):
 def codes_of(promise_: Mapping[str, Any]) -> ParcelCodes:
     """Return the parcels of a stored order."""
     return ParcelCodes(parcels=tuple(promise_["parcels"]), collect=tuple(promise_.get("collect") or ()))
+
+
+def asked_terms(request: ConsentMessage) -> AskedTerms | None:
+    """Return the terms that a request asks for: those that its brand signed, which the hub has verified, come first."""
+    parts = None if request.signed is None else jws.split(request.signed.encode())
+    return request.asked if parts is None else jws.parse_claims(ConsentStatement, parts.payload).asked
 
 
 def decide_terms(asked: AskedTerms) -> GivenTerms | None:

@@ -326,16 +326,17 @@ class _SimulatedBox(HomeTransaction):
     async def _answer_question(self, job: Row[Any]) -> None:
         """Answer a brand's request; a message with only its keys is accepted unconditionally."""
         request = parse_consent(job.token)
-        if request is None or request.connection is None or request.asked is None:
+        asked = None if request is None else simulated.asked_terms(request)
+        if request is None or request.connection is None or asked is None:
             return
         mine = connections.c.id == request.connection
-        if simulated.SILENT_CODE in request.asked.carriers:  # time runs faster here, so the request expires soon
+        if simulated.SILENT_CODE in asked.carriers:  # time runs faster here, so the request expires soon
             over = self.now + simulated.DECISION_DELAY
             await self.tx.execute(update(connections).where(mine).values(expires=over))
             return
-        given = simulated.decide_terms(request.asked)
+        given = simulated.decide_terms(asked)
         await self._emit_decision(request.brand, given, "refused")
-        if given is not None and simulated.REVOKE_CODE in request.asked.carriers:
+        if given is not None and simulated.REVOKE_CODE in asked.carriers:
             due = self.now + simulated.DECISION_DELAY
             await self.tx.execute(update(connections).where(mine).values(play=due))
 

@@ -1,16 +1,27 @@
 """The bases of the models that are made from the hub's document (models.py)."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
+_SECRETS = frozenset({"api_key", "secret", "token", "consent_url"})
+
 
 class AnswerModel(BaseModel):
-    """What the hub tells. Fields that a later hub adds stay in it, and appear again when it is written as JSON."""
+    """What the hub tells. Fields that a later hub adds stay in it, and appear again when it is written as JSON.
+
+    Its text (`str`, `repr`) leaves out keys and other secrets, so that they are in no log.
+    """
 
     model_config = ConfigDict(
         frozen=True, extra="allow", protected_namespaces=(), defer_build=True, serialize_by_alias=True
     )
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """Yield what the text has."""
+        for name, value in super().__repr_args__():
+            yield name, "..." if name in _SECRETS else value
 
 
 class RequestModel(BaseModel):

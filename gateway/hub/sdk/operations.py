@@ -313,7 +313,7 @@ def read_delivery(delivery_id: str) -> ApiRequest[Delivery]:
 
 
 def cancel_delivery(
-    delivery_id: str, body: Cancellation, *, idempotency_key: str | None = None
+    delivery_id: str, body: Cancellation | None = None, *, idempotency_key: str | None = None
 ) -> ApiRequest[Delivery]:
     """Cancel a delivery. If a home knows the delivery, that home decides whether the cancel is in time.
 
@@ -324,14 +324,14 @@ def cancel_delivery(
         method="POST",
         path=f"/v1/deliveries/{_segment(delivery_id)}/cancel",
         read=Delivery.model_validate_json,
-        body=body,
+        body=body or Cancellation(),
         takes_idempotency_key=True,
         idempotency_key=idempotency_key,
     )
 
 
 def ask_more_time(
-    delivery_id: str, body: MoreTimeRequest, *, idempotency_key: str | None = None
+    delivery_id: str, body: MoreTimeRequest | None = None, *, idempotency_key: str | None = None
 ) -> ApiRequest[Delivery]:
     """Ask the household for half an hour more, because the courier is late.
 
@@ -342,7 +342,7 @@ def ask_more_time(
         method="POST",
         path=f"/v1/deliveries/{_segment(delivery_id)}/more_time",
         read=Delivery.model_validate_json,
-        body=body,
+        body=body or MoreTimeRequest(),
         takes_idempotency_key=True,
         idempotency_key=idempotency_key,
     )
@@ -489,7 +489,7 @@ def read_webhook_endpoint(endpoint_id: str) -> ApiRequest[WebhookEndpoint]:
     )
 
 
-def change_webhook_endpoint(endpoint_id: str, body: WebhookEndpointChange) -> ApiRequest[WebhookEndpoint]:
+def change_webhook_endpoint(endpoint_id: str, body: WebhookEndpointChange | None = None) -> ApiRequest[WebhookEndpoint]:
     """Change a webhook endpoint, switch it off or on.
 
     With another address, or when it is switched on, its failures are forgotten.
@@ -498,7 +498,7 @@ def change_webhook_endpoint(endpoint_id: str, body: WebhookEndpointChange) -> Ap
         method="PATCH",
         path=f"/v1/webhook_endpoints/{_segment(endpoint_id)}",
         read=WebhookEndpoint.model_validate_json,
-        body=body,
+        body=body or WebhookEndpointChange(),
     )
 
 
@@ -557,14 +557,14 @@ def replay_webhook_message(
 
 
 def replay_webhook_events(
-    endpoint_id: str, body: WebhookReplay, *, idempotency_key: str | None = None
+    endpoint_id: str, body: WebhookReplay | None = None, *, idempotency_key: str | None = None
 ) -> ApiRequest[WebhookReplayResult]:
     """Send events again, since a time or a number. Messages keep their ids; events that had no message here get one."""
     return ApiRequest(
         method="POST",
         path=f"/v1/webhook_endpoints/{_segment(endpoint_id)}/replay",
         read=WebhookReplayResult.model_validate_json,
-        body=body,
+        body=body or WebhookReplay(),
         takes_idempotency_key=True,
         idempotency_key=idempotency_key,
     )

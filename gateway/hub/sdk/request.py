@@ -74,8 +74,11 @@ class ApiRequest(Generic[T_co]):
         match self.method:
             case "POST":
                 return self.takes_idempotency_key or self.only_reads
-            case "PATCH":  # a change of a version that is named applies once
-                return self.body is None or getattr(self.body, "version", 0) is not None
+            case "PATCH":  # another version of a delivery: it is made once only if it names the version that it changes
+                makes_version = self.body is not None and not {"delivery", "token"}.isdisjoint(
+                    type(self.body).model_fields
+                )
+                return not makes_version or getattr(self.body, "version", None) is not None
             case "GET" | "PUT" | "DELETE":
                 return True
 

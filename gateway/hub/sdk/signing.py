@@ -60,7 +60,7 @@ class SigningKey:
         """Read a key that `to_jwk` wrote, or `perron retailer keys`; ValueError: it is none."""
         try:
             return cls(kid, OKPKey.import_key(json.loads(text)), now=now)
-        except (JoseError, TypeError) as error:
+        except (JoseError, TypeError, ValueError) as error:
             raise ValueError("not a private Ed25519 key as a JWK") from error
 
     def __repr__(self) -> str:
