@@ -126,6 +126,8 @@ _DELIVERIES: Mapping[str, Text] = {
     "deliveries.state": _("State"),
     "state_any": _("every state"),
     "search": _("Search"),
+    "deliveries.only_day": _("only windows of this day"),
+    "filter.remove": _("(remove this filter)"),
     "deliveries.none": _("No delivery yet. This request announces the first one:"),
     "deliveries.first": _("The request that announces a delivery"),
     "deliveries.none_carrier": _("This retailer has announced no delivery with your carrier."),

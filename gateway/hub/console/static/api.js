@@ -94,7 +94,9 @@ export class Hub {
     if (!answer.ok) throw await refusal(answer);
     const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
     for (let text = ""; ;) {
-      const { done, value } = await reader.read();
+      const { done, value } = await reader.read().catch((failure) => {
+        throw signal.aborted ? failure : new Unreachable(String(failure));
+      });
       if (done) return;
       const messages = (text + value).split("\n\n");
       text = messages.pop();

@@ -42,14 +42,16 @@ export function axis({ from, to, bars, marks, label }) {
     return made;
   };
   const hours = hoursOf(from, to).map((hour) => at(h("span", { class: "hour" }, hourText(hour)), part(hour.getTime())));
-  const labelled = laned(marks.filter((mark) => mark.at >= from && mark.at <= to).map((mark) => ({ ...mark, start: mark.at, end: mark.at + LABEL_PART * (to - from) })));
-  const lines = labelled.map((mark) => at(h("span", { class: `mark ${mark.kind ?? ""}` }, h("span", {}, mark.text)), part(mark.at), { "--row": mark.lane }));
+  const width = LABEL_PART * (to - from);
+  const inside = marks.filter((mark) => mark.at >= from && mark.at <= to);
+  const labelled = laned(inside.map((mark) => ({ ...mark, start: mark.at, end: mark.at + width })));
+  const line = (mark) => h("span", { class: `mark ${mark.kind ?? ""}` }, h("span", {}, mark.text));
+  const lines = labelled.map((mark) => at(line(mark), part(mark.at), { "--row": mark.lane }));
   const list = h("ol", { class: "lanes" }, shown.map((bar) => {
-    const inside = [h("span", { class: "bar-text" }, name(bar.text))];
-    const tone = `bar ${bar.tone}`;
+    const text = h("span", { class: "bar-text" }, name(bar.text)), tone = `bar ${bar.tone}`, label = plain(bar.label);
     const made = bar.href
-      ? h("a", { class: tone, href: bar.href, "aria-label": plain(bar.label), title: plain(bar.label), "data-key": bar.href }, inside)
-      : h("span", { class: tone }, inside);
+      ? h("a", { class: tone, href: bar.href, "aria-label": label, title: label, "data-key": `${bar.href} ${label}` }, text)
+      : h("span", { class: tone }, text);
     return at(h("li", {}, made), part(bar.start), { "--to": part(bar.end), "--lane": bar.lane });
   }));
   const picture = h("div", { class: "axis", role: "group", "aria-label": label },

@@ -2,10 +2,10 @@
 import { Hub, Refused, Unreachable } from "./api.js";
 import { deliveries } from "./deliveries.js";
 import { delivery } from "./delivery.js";
-import { ZONE, button, h, name, plain, put, say, word } from "./dom.js";
+import { ZONE, button, h, name, plain, put, say, submitted, word } from "./dom.js";
 import { events } from "./events.js";
 import { keys } from "./keys.js";
-import { Live } from "./live.js";
+import { Live, easedBy } from "./live.js";
 import { webhook, webhooks } from "./webhooks.js";
 
 // All pages, in the order of the menu: a new page stands here, with the rights of the keys that may read it.
@@ -53,7 +53,8 @@ function hasEnded(failure) {
 // Do something that may fail; what fails is told, and can be tried again.
 async function attempt(act, { signal } = {}) {
   if (!session) return;
-  session.busy += 1;
+  const mine = session;
+  mine.busy += 1;
   document.body.toggleAttribute("data-busy", true);
   try {
     await act();
@@ -63,7 +64,7 @@ async function attempt(act, { signal } = {}) {
     const { text, detail } = failureOf(failure);
     tell(text, { bad: true, detail, again: () => attempt(act, { signal }) });
   } finally {
-    if (session) session.busy -= 1;
+    mine.busy -= 1;
     document.body.toggleAttribute("data-busy", Boolean(session?.busy));
   }
 }
@@ -92,7 +93,8 @@ async function open() {
   document.title = `${say(`page.${page.path}`)} · ${say("title")}`;
   const about = {
     hub: session.hub, right: session.right, id, params: new URLSearchParams(query ?? ""), signal: stop.signal,
-    go, address, leave, tell, busy: () => session?.busy > 0, attempt: (act) => attempt(act, { signal: stop.signal }),
+    go, address, leave, tell, attempt: (act) => attempt(act, { signal: stop.signal }),
+    eased: (load, ...often) => easedBy(() => attempt(load, { signal: stop.signal }), stop.signal, ...often),
   };
   tell("");
   await attempt(async () => {
@@ -103,9 +105,10 @@ async function open() {
 }
 
 function frame() {
-  put(place("pages"), PAGES.filter((page) => page.rights.includes(session.right)).map((page) => h("a", { href: `#/${page.path}` }, say(`page.${page.path}`))));
-  put(place("session"), h("span", { id: "live", class: "soft" }), h("span", {}, session.label ? name(session.label) : "", " ", h("span", { class: "chip" }, word("right", session.right))),
-    button(say("sign_out"), () => leave(), { kind: "quiet" }));
+  const allowed = PAGES.filter((page) => page.rights.includes(session.right));
+  put(place("pages"), allowed.map((page) => h("a", { href: `#/${page.path}` }, say(`page.${page.path}`))));
+  const key = h("span", {}, session.label ? name(session.label) : "", " ", h("span", { class: "chip" }, word("right", session.right)));
+  put(place("session"), h("span", { id: "live", class: "soft" }), key, button(say("sign_out"), () => leave(), { kind: "quiet" }));
   place("sandbox").hidden = !session.sandbox;
 }
 
@@ -143,7 +146,7 @@ async function signIn(key) {
   frame();
   if (session.right !== "carrier") {
     session.live = new Live(hub, { onEvent: (event) => shown?.onEvent(event), onState: showLive, onEnd: hasEnded });
-    session.live.begin().catch((failure) => { if (!hasEnded(failure)) showLive("waiting"); });
+    await session.live.begin();
   }
   await open();
 }
@@ -155,9 +158,10 @@ function signInFailure(failure) {
 }
 
 function showSignIn(why) {
-  const field = h("input", { type: "password", id: "key", required: true, autocomplete: "off", spellcheck: "false", autocapitalize: "none", "aria-describedby": "where" });
-  const submit = async (event) => {
-    event.preventDefault();
+  const field = h("input", {
+    type: "password", id: "key", required: true, autocomplete: "off", spellcheck: "false", autocapitalize: "none", "aria-describedby": "where",
+  });
+  const submit = async () => {
     const key = field.value.trim();
     if (!KEY.test(key)) { tell(say("sign_in.no_key"), { bad: true }); return; }
     try {
@@ -167,8 +171,8 @@ function showSignIn(why) {
       tell(signInFailure(failure), { bad: true });
     }
   };
-  put(place("page"), h("form", { class: "card sign-in", onsubmit: submit }, h("h1", {}, say("sign_in")), h("label", {}, say("sign_in.key"), field),
-    h("p", { id: "where", class: "soft" }, say("sign_in.where")), h("button", {}, say("sign_in"))));
+  put(place("page"), h("form", { class: "card sign-in", onsubmit: submitted(submit) }, h("h1", {}, say("sign_in")),
+    h("label", {}, say("sign_in.key"), field), h("p", { id: "where", class: "soft" }, say("sign_in.where")), h("button", {}, say("sign_in"))));
   tell(why ? say(why) : "", { bad: Boolean(why) });
   field.focus();
 }

@@ -1,12 +1,15 @@
 // The page of all deliveries: the windows of one day as a picture, then the list, looked up by one field.
 import { Refused } from "./api.js";
 import { axis } from "./axis.js";
-import { HUB, STATES, button, copied, dayText, h, name, put, say, sign, standing, toneOf, when, windowText, word } from "./dom.js";
+import { HUB, STATES, button, copied, dayText, h, name, put, say, sign, standing, submitted, toneOf, when, windowText, word } from "./dom.js";
 
 const DAY_LIMIT = 300; // deliveries in the picture: three pages of the API
 const HOUR_MS = 3_600_000;
-const LOOKED_UP = { name: /^[A-Za-z0-9._-]{1,64}$/, parcel: /^[^ ]{1,80}$|^\(/, reference: /^[ -~À-ÿ]{1,80}$/ }; // in this order: the first that finds something counts
+// What the search looks up, in this order, and how such a value looks: the first that finds something counts.
+const LOOKED_UP = { name: /^[A-Za-z0-9._-]{1,64}$/, parcel: /^[^ ]{1,80}$|^\(/, reference: /^[ -~À-ÿ]{1,80}$/ };
+const FILTERS = { brand: "fact.brand", carrier: "fact.carrier", connection: "fact.connection", reference: "fact.reference" };
 const RELOAD_MS = 1500; // at most so often while events come
+const LOAD_SHARE = 10; // and at most this part of the time is spent on it
 
 const two = (number) => String(number).padStart(2, "0");
 const dateText = (at) => `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
@@ -18,10 +21,12 @@ function dayOf(text) {
   return { start: at(0), end: at(1), before: dateText(at(-1)), after: dateText(at(1)) };
 }
 
-async function ofDay(hub, { start, end }, signal) {
-  const found = [], query = { window_after: start.toISOString(), window_before: end.toISOString(), limit: 100 };
+const windowsOf = ({ start, end }) => ({ window_after: start.toISOString(), window_before: end.toISOString() });
+
+async function ofDay(hub, day, filters, signal) {
+  const found = [];
   for (let cursor = ""; found.length < DAY_LIMIT;) {
-    const page = await hub.get("v1/deliveries", { ...query, cursor }, signal);
+    const page = await hub.get("v1/deliveries", { ...windowsOf(day), ...filters, limit: 100, cursor }, signal);
     found.push(...page.data);
     if (page.next === null) return { found, more: false };
     cursor = page.next;
@@ -48,7 +53,7 @@ function grouped(found, address) {
   }
   return [...groups.values()].map(({ start, end, state, count }) => {
     const text = `${count} × ${word("state", state)}`;
-    return { start, end, tone: toneOf(state), text, label: `${text}, ${windowText({ start, end })}`, href: address({ state }) };
+    return { start, end, tone: toneOf(state), text, label: `${text}, ${windowText({ start, end })}`, href: address({ state, only: "day" }) };
   });
 }
 
@@ -68,7 +73,7 @@ function picture(day, { found, more }, address) {
     drawn?.hidden ? h("p", { class: "soft" }, say("day.hidden", { n: drawn.hidden })) : null,
     more ? h("p", { class: "soft" }, say("day.more", { n: DAY_LIMIT })) : null,
     h("ul", { class: "legend" }, counts.map(([state, count]) => h("li", {},
-      h("a", { href: address({ state }), "data-key": `state ${state}` }, sign(toneOf(state)), h("span", {}, `${word("state", state)} `, h("b", {}, count)))))),
+      h("a", { href: address({ state, only: "day" }), "data-key": `state ${state}` }, sign(toneOf(state)), h("span", {}, `${word("state", state)} `, h("b", {}, count)))))),
   ];
 }
 
@@ -85,7 +90,9 @@ async function lookUp(hub, text, query, signal) {
   return { field: "name", page: { data: [], next: null } };
 }
 
-const parcelText = (one) => (one.missing ? say("parcels.missing", { n: one.missing, of: one.parcels.length }) : say("parcels", { n: one.parcels.length }));
+function parcelText({ missing, parcels }) {
+  return missing ? say("parcels.missing", { n: missing, of: parcels.length }) : say("parcels", { n: parcels.length });
+}
 
 function row(one) {
   return h("li", {}, h("a", { class: "row", href: `#/deliveries/${one.id}`, "data-key": one.id },
@@ -104,7 +111,8 @@ async function firstRequest(hub, signal) {
     window: { start: start.toISOString(), end: new Date(start.getTime() + 2 * HOUR_MS).toISOString() }, parcels: ["8L20524752032"],
   };
   const body = JSON.stringify({ connection: connection?.id ?? "con-...", delivery }, null, 2).replaceAll("'", "'\\''");
-  return `curl ${HUB}/v1/deliveries \\\n  -H "Authorization: Bearer $PERRON_API_KEY" \\\n  -H 'Content-Type: application/json' \\\n  -d '${body}'`;
+  return [`curl ${HUB}/v1/deliveries`, `-H "Authorization: Bearer $PERRON_API_KEY"`, "-H 'Content-Type: application/json'", `-d '${body}'`]
+    .join(" \\\n  ");
 }
 
 async function empty(about, filtered) {
@@ -113,50 +121,59 @@ async function empty(about, filtered) {
   return [h("p", {}, say("deliveries.none")), copied(await firstRequest(about.hub, about.signal), say("deliveries.first"))];
 }
 
+// The filters that count, each with a link that takes it away.
+function chips(filters, address) {
+  const set = Object.entries(filters).filter(([, value]) => value);
+  const cross = () => [h("span", { "aria-hidden": "true" }, "✕"), h("span", { class: "unseen" }, say("filter.remove"))];
+  return h("p", { class: "choices" }, set.map(([field, value]) =>
+    h("a", { class: "button quiet", href: address({ [field]: "" }) }, `${say(FILTERS[field])}: `, name(value), " ", cross())));
+}
+
+function searchForm({ text, state, onlyDay }, choose) {
+  const field = h("input", { type: "search", value: text, maxlength: 120, autocomplete: "off", spellcheck: "false" });
+  const options = ["", ...STATES].map((one) => h("option", { value: one, selected: one === state }, one ? word("state", one) : say("state_any")));
+  const which = h("select", {}, options), only = h("input", { type: "checkbox", checked: onlyDay });
+  const chosen = () => choose({ q: field.value.trim(), state: which.value, only: only.checked ? "day" : "" });
+  for (const one of [which, only]) one.addEventListener("change", chosen);
+  return h("form", { class: "search", role: "search", onsubmit: submitted(chosen) }, h("label", {}, say("deliveries.search"), field),
+    h("label", {}, say("deliveries.state"), which), h("label", { class: "check" }, only, say("deliveries.only_day")), h("button", {}, say("search")));
+}
+
 export async function deliveries(place, about) {
   const { hub, params, signal } = about;
-  const [text, state] = [params.get("q") ?? "", params.get("state") ?? ""];
+  const given = (key) => params.get(key) ?? "";
+  const [text, state, cursor, onlyDay] = [given("q"), given("state"), given("cursor"), given("only") === "day"];
   if (text.startsWith("dlv-")) { about.go(`/deliveries/${text}`); return {}; }
-  const day = dayOf(params.get("day"));
-  const address = (change) => about.address("/deliveries", { q: text, state, day: params.get("day") ?? "", ...change });
+  const day = dayOf(given("day"));
+  const filters = Object.fromEntries(Object.keys(FILTERS).map((field) => [field, given(field)]));
+  const address = (change) => about.address("/deliveries", { q: text, state, day: given("day"), only: given("only"), ...filters, ...change });
 
-  const field = h("input", { type: "search", id: "q", value: text, maxlength: 120, autocomplete: "off", spellcheck: "false" });
-  const which = h("select", { id: "state" }, ["", ...STATES].map((one) =>
-    h("option", { value: one, selected: one === state }, one ? word("state", one) : say("state_any"))));
-  const chosen = () => about.go(address({ q: field.value.trim(), state: which.value, cursor: "" }));
-  which.addEventListener("change", chosen);
-  const search = h("form", { class: "search", role: "search", onsubmit: (event) => { event.preventDefault(); chosen(); } },
-    h("label", {}, say("deliveries.search"), field), h("label", {}, say("deliveries.state"), which), h("button", {}, say("search")));
   const drawn = h("div"), rows = h("div");
-  const dayTitle = h("h2", { id: "day" }, dayText(day.start));
   const choose = (key, change) => h("a", { class: "button quiet", href: address(change) }, say(key));
+  const days = [choose("day.before", { day: day.before }), choose("day.today", { day: "" }), choose("day.after", { day: day.after })];
   place.append(h("h1", {}, say("page.deliveries")),
     h("section", { class: "card", "aria-labelledby": "day" },
-      h("div", { class: "bar-of" }, dayTitle, h("p", { class: "choices" }, choose("day.before", { day: day.before }), choose("day.today", { day: "" }), choose("day.after", { day: day.after }))), drawn),
-    search, rows);
+      h("div", { class: "bar-of" }, h("h2", { id: "day" }, dayText(day.start)), h("p", { class: "choices" }, days)), drawn),
+    searchForm({ text, state, onlyDay }, (change) => about.go(address(change))), chips(filters, address), rows);
 
   async function load() {
-    const query = { state, limit: 20, cursor: params.get("cursor") ?? "" };
-    const [ofThatDay, { field: found, page }] = await Promise.all([
-      ofDay(hub, day, signal),
-      text ? lookUp(hub, text, query, signal) : hub.get("v1/deliveries", query, signal).then((page) => ({ field: "", page })),
+    const query = { ...filters, ...(onlyDay ? windowsOf(day) : {}), state, limit: 20, cursor };
+    const [ofThatDay, { field, page }] = await Promise.all([
+      ofDay(hub, day, filters, signal),
+      text ? lookUp(hub, text, query, signal) : hub.get("v1/deliveries", query, signal).then((all) => ({ field: "", page: all })),
     ]);
-    const none = page.data.length ? null : await empty(about, Boolean(text || state || query.cursor));
+    const isFiltered = [text, state, cursor, onlyDay, ...Object.values(filters)].some(Boolean);
+    const none = page.data.length ? null : await empty(about, isFiltered);
     put(drawn, picture(day, ofThatDay, address));
-    put(rows, found && page.data.length ? h("p", { class: "soft" }, say(`found.${found}`), " ", name(text)) : null,
+    put(rows, field && page.data.length ? h("p", { class: "soft" }, say(`found.${field}`), " ", name(text)) : null,
       none ?? h("ul", { class: "rows" }, page.data.map(row)),
       h("p", { class: "choices" },
-        query.cursor ? h("a", { class: "button quiet", href: address({ cursor: "" }) }, say("page.first")) : null,
+        cursor ? h("a", { class: "button quiet", href: address({}) }, say("page.first")) : null,
         page.next ? h("a", { class: "button quiet", href: address({ cursor: page.next }), "data-key": "next" }, say("page.next")) : null,
         button(say("refresh"), () => about.attempt(load), { kind: "quiet", "data-key": "refresh" })),
       h("p", { class: "soft" }, say("as_of"), " ", when(new Date().toISOString(), { seconds: true })));
   }
+  const reload = about.eased(load, RELOAD_MS, LOAD_SHARE);
   await load();
-  let due = null;
-  return {
-    onEvent(event) {
-      if (!event.type.startsWith("delivery.") || due !== null) return;
-      due = setTimeout(() => { due = null; if (!signal.aborted) about.attempt(load); }, RELOAD_MS);
-    },
-  };
+  return { onEvent: (event) => { if (event.type.startsWith("delivery.")) reload(); } };
 }

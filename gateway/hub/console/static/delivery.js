@@ -5,9 +5,11 @@ import { asJson, button, copied, factList, h, name, plain, put, say, sign, stand
 
 const HALF_HOUR_MS = 1_800_000;
 const NEAR_MS = 6 * 3_600_000; // moments further from the window are not on its axis
-const ACCEPTED = ["scheduled", "window_open", "visiting", "delivered", "partly_delivered", "not_delivered", "collected", "partly_collected", "not_collected"];
-const ENDED = ["delivered", "partly_delivered", "not_delivered", "collected", "partly_collected", "not_collected", "refused", "cancelled", "expired"];
+const RESULTS = ["delivered", "partly_delivered", "not_delivered", "collected", "partly_collected", "not_collected"];
+const ACCEPTED = ["scheduled", "window_open", "visiting", ...RESULTS];
+const ENDED = [...RESULTS, "refused", "cancelled", "expired"];
 const MAX_STEPS = 500;
+const RELOAD_MS = 300;
 
 async function allSteps(hub, path, signal) {
   const steps = [];
@@ -20,81 +22,103 @@ async function allSteps(hub, path, signal) {
 }
 
 // The stations of a delivery, in order: `at` of one that was reached, `planned` of one that lies ahead.
-export function stations(one, steps) {
+function stations(one, steps) {
   const first = (...states) => steps.find((step) => states.includes(step.state))?.at;
   const ended = ENDED.includes(one.state);
-  const end = steps.findLast((step) => step.state === one.state)?.at;
+  const last = steps.findLast((step) => step.state === one.state)?.at ?? one.changed;
+  const hoped = one.parcels.length || !one.collect ? "delivered" : "collected";
+  const onTheWay = { text: say("station.on_the_way"), at: one.on_the_way, planned: one.eta && [say("station.eta"), " ", when(one.eta)] };
   const all = [
     { text: say("station.announced"), at: one.created },
     { text: say("station.accepted"), at: first(...ACCEPTED) },
-    ...(one.on_the_way || one.eta ? [{ text: say("station.on_the_way"), at: one.on_the_way, planned: one.eta && [say("station.eta"), " ", when(one.eta)] }] : []),
+    ...(one.on_the_way || one.eta ? [onTheWay] : []),
     { text: say("station.window"), at: first("window_open"), planned: windowText(one.window) },
     { text: say("station.door"), at: first("visiting") },
-    ended ? { text: word("state", one.state), at: end ?? one.changed, tone: toneOf(one.state) } : { text: say(one.parcels.length || !one.collect ? "state.delivered" : "state.collected") },
+    ended ? { text: word("state", one.state), at: last, tone: toneOf(one.state) } : { text: word("state", hoped) },
   ];
-  const reached = all.findLastIndex((station) => station.at);
-  const met = ended && !ACCEPTED.includes(one.state) ? all.filter((station) => station.at) : all; // the rest will not come
-  return met.map((station, place) => ({ ...station, is: station.tone ? "end" : place < reached || (ended && station.at) ? "done" : place === reached ? "now" : "ahead" }));
+  // Of a delivery that ended before a visit, the rest will not come
+  const met = ended && !RESULTS.includes(one.state) ? all.filter((station) => station.at) : all;
+  const reached = met.findLastIndex((station) => station.at);
+  const standingOf = (station, at) => (station.tone ? "end" : at < reached ? "done" : at === reached ? "now" : "ahead");
+  return met.map((station, at) => ({ ...station, is: standingOf(station, at) }));
 }
 
 const TONE_OF = { done: "good", now: "active", ahead: "wait" };
 
 function track(one, steps) {
   return h("ol", { class: "track", "aria-label": say("track") }, stations(one, steps).map((station) =>
-    h("li", { class: station.is, "aria-current": ["now", "end"].includes(station.is) ? "step" : null }, sign(station.tone ?? TONE_OF[station.is]),
+    h("li", { class: station.is, "aria-current": ["now", "end"].includes(station.is) ? "step" : null },
+      sign(station.tone ?? TONE_OF[station.is]),
       h("span", {}, h("b", {}, station.text), " ", h("span", { class: "soft" }, station.at ? when(station.at) : station.planned ?? "")))));
 }
 
-function window_(one, steps) {
+function windowPicture(one, steps) {
   const [start, end] = [Date.parse(one.window.start), Date.parse(one.window.end)];
   const marks = [
-    { at: ENDED.includes(one.state) ? NaN : Date.now(), text: say("now"), kind: "now" }, { at: Date.parse(one.eta), text: say("station.eta") },
+    { at: ENDED.includes(one.state) ? NaN : Date.now(), text: say("now"), kind: "now" },
+    { at: Date.parse(one.eta), text: say("station.eta") },
     { at: Date.parse(one.on_the_way), text: say("station.on_the_way") },
     { at: Date.parse(steps.find((step) => step.state === "visiting")?.at), text: say("station.door") },
   ].filter((mark) => mark.at > start - NEAR_MS && mark.at < end + NEAR_MS);
   const moments = [start, end, ...marks.map((mark) => mark.at)];
   const bars = [{ start, end, tone: toneOf(one.state), text: windowText(one.window) }];
-  return axis({ from: Math.min(...moments) - HALF_HOUR_MS, to: Math.max(...moments) + HALF_HOUR_MS, bars, marks, label: say("window.picture") }).picture;
+  const [from, to] = [Math.min(...moments) - HALF_HOUR_MS, Math.max(...moments) + HALF_HOUR_MS];
+  return axis({ from, to, bars, marks, label: say("window.picture") }).picture;
 }
 
 // What is new in a step, in words.
-export function news(step, before) {
-  const changed = (field) => step[field] !== null && step[field] !== undefined && step[field] !== before?.[field];
+function news(step, before) {
+  const isNew = (field) => step[field] !== null && step[field] !== undefined && step[field] !== before?.[field];
+  const isColdNew = step.cold_chain && JSON.stringify(step.cold_chain) !== JSON.stringify(before?.cold_chain);
+  const missing = () => ({ n: step.missing, codes: (step.missing_parcels ?? []).map(plain).join(", ") || "?" });
   return [
     step.state !== before?.state && word("state", step.state) + (step.reason ? ` (${word("reason", step.reason)})` : ""),
     before && step.version !== before.version && say("step.version", { n: step.version }),
-    step.answer && !step.answer.accepted && say("step.refused", { n: step.answer.version ?? "?", code: plain(step.answer.code ?? "") }),
-    ...["cancel", "more_time", "house", "custody"].map((field) => changed(field) && word(field, step[field])),
-    changed("moved_to") && say("step.moved", { entrance: plain(step.moved_to) }),
-    changed("collected") && say("step.collected", { result: plain(step.collected) }),
-    step.missing > 0 && step.missing !== before?.missing && say("step.missing", { n: step.missing, codes: (step.missing_parcels ?? []).map(plain).join(", ") || "?" }),
-    ...(step.cold_chain && JSON.stringify(step.cold_chain) !== JSON.stringify(before?.cold_chain) ? step.cold_chain.map((item) => say("step.cold", { code: plain(item.code), verdict: word("cold", item.verdict) })) : []),
+    step.answer && !step.answer.accepted && say("step.refused", { n: step.answer.version ?? "?", code: plain(step.answer.code) }),
+    ...["cancel", "more_time", "house", "custody"].map((field) => isNew(field) && word(field, step[field])),
+    isNew("moved_to") && say("step.moved", { entrance: plain(step.moved_to) }),
+    isNew("collected") && say("step.collected", { result: word("state", step.collected) }),
+    step.missing > 0 && step.missing !== before?.missing && say("step.missing", missing()),
+    ...(isColdNew ? step.cold_chain.map((item) => say("step.cold", { code: plain(item.code), verdict: word("cold", item.verdict) })) : []),
   ].filter(Boolean);
 }
 
 function stepList(steps) {
-  const told = steps.map((step, place) => ({ step, texts: news(step, steps[place - 1]) })).filter(({ texts }) => texts.length);
-  return h("ol", { class: "steps" }, told.map(({ step, texts }) => h("li", {}, when(step.at, { seconds: true }), h("span", {}, texts.join(" · ")))));
+  const told = steps.map((step, at) => ({ step, texts: news(step, steps[at - 1]) })).filter(({ texts }) => texts.length);
+  return h("ol", { class: "steps" }, told.map(({ step, texts }) =>
+    h("li", {}, when(step.at, { seconds: true }), h("span", {}, texts.join(" · ")))));
 }
 
-const codes = (all) => (all?.length ? h("ul", { class: "codes" }, all.map((code) => h("li", {}, h("code", {}, name(code))))) : null);
-
-function facts(one, connection) {
+function facts(one, connection, address) {
+  const codes = (all) => (all?.length ? h("ul", { class: "codes" }, all.map((code) => h("li", {}, h("code", {}, name(code))))) : null);
+  const others = (field, value, shown = name(value)) => value && h("a", { href: address("/deliveries", { [field]: value }) }, shown);
+  const metadata = Object.entries(one.metadata).map(([key, value]) => h("li", {}, name(key), ": ", name(value)));
   return factList([
-    ["fact.window", windowText(one.window)], ["fact.carrier", name(one.carrier)], ["fact.entrance", one.moved_to ? [name(one.moved_to), " ← ", name(one.entrance)] : name(one.entrance)],
-    ["fact.place", name(one.place)], ["fact.parcels", codes(one.parcels)], ["fact.missing", codes(one.missing_parcels)], ["fact.collect", codes(one.collect)],
-    ["fact.reference", connection?.reference ? name(connection.reference) : null], ["fact.brand", name(one.brand)],
+    ["fact.window", windowText(one.window)],
+    ["fact.carrier", others("carrier", one.carrier)],
+    ["fact.entrance", one.moved_to ? [name(one.moved_to), " ← ", name(one.entrance)] : name(one.entrance)],
+    ["fact.place", name(one.place)],
+    ["fact.parcels", codes(one.parcels)],
+    ["fact.missing", codes(one.missing_parcels)],
+    ["fact.collect", codes(one.collect)],
+    ["fact.reference", others("reference", connection?.reference)],
+    ["fact.brand", others("brand", one.brand)],
     ["fact.version", one.answered === one.version ? one.version : say("fact.unanswered", { n: one.version, answered: one.answered ?? "-" })],
-    ["fact.signed", say(one.hub_signed ? "fact.signed.hub" : "fact.signed.brand")], ["fact.house", one.house && word("house", one.house)],
-    ["fact.metadata", Object.keys(one.metadata).length ? h("ul", { class: "codes" }, Object.entries(one.metadata).map(([key, value]) => h("li", {}, name(key), ": ", name(value)))) : null],
-    ["fact.order_id", h("code", {}, plain(one.order_id))], ["fact.connection", h("code", {}, plain(one.connection))], ["fact.id", h("code", {}, plain(one.id))],
+    ["fact.signed", say(one.hub_signed ? "fact.signed.hub" : "fact.signed.brand")],
+    ["fact.house", one.house && word("house", one.house)],
+    ["fact.metadata", metadata.length ? h("ul", { class: "codes" }, metadata) : null],
+    ["fact.order_id", h("code", {}, plain(one.order_id))],
+    ["fact.connection", others("connection", one.connection, h("code", {}, plain(one.connection)))],
+    ["fact.id", h("code", {}, plain(one.id))],
   ]);
 }
 
 // The courier's code, which the hub shows once.
 function courier({ text, link, qr_png: png }) {
-  return h("section", { class: "card once", "aria-labelledby": "courier-code" }, h("h2", { id: "courier-code" }, say("courier.title")), h("p", {}, say("courier.once")),
-    h("img", { src: `data:image/png;base64,${/^[A-Za-z0-9+/=]+$/.exec(png)?.[0] ?? ""}`, alt: say("courier.qr"), width: 220, height: 220 }),
+  const picture = `data:image/png;base64,${/^[A-Za-z0-9+/=]+$/.exec(png)?.[0] ?? ""}`;
+  return h("section", { class: "card once", "aria-labelledby": "courier-code" },
+    h("h2", { id: "courier-code" }, say("courier.title")), h("p", {}, say("courier.once")),
+    h("img", { src: picture, alt: say("courier.qr"), width: 220, height: 220 }),
     copied(link, say("courier.link")), copied(text, say("courier.text")));
 }
 
@@ -106,16 +130,27 @@ async function saveProof(about, one, path) {
   about.tell(say("proof.saved"));
 }
 
+// Which buttons a key of this right has, for a delivery that stands so.
+function mayDo(one, right) {
+  const open = !ENDED.includes(one.state), acts = right !== "read" && one.hub_signed;
+  return {
+    cancel: right === "full" && one.hub_signed && open && one.cancel !== "requested",
+    moreTime: acts && ["window_open", "expired"].includes(one.state) && [null, "unanswered"].includes(one.more_time),
+    arrival: acts && open && one.answered !== null && !one.on_the_way,
+    courier: acts && open,
+    proof: right !== "carrier" && !open && one.house !== null,
+  };
+}
+
 export async function delivery(place, about) {
-  const { hub, id, right, signal } = about;
+  const { hub, id, right, signal, address } = about;
   const path = `v1/deliveries/${encodeURIComponent(id)}`;
   const [top, once, rest] = [h("div"), h("div"), h("div")];
-  let one = null;
 
-  const act = (method, of, body, after = () => {}) => {
-    const idempotencyKey = newIdempotencyKey();
+  const act = (of, body, after = () => {}) => {
+    const idempotencyKey = newIdempotencyKey(); // of this press: what is tried again is done once
     return about.attempt(async () => {
-      const said = await hub.ask(method, `${path}/${of}`, { body, idempotencyKey });
+      const said = await hub.ask("POST", `${path}/${of}`, { body, idempotencyKey });
       await load();
       after(said);
     });
@@ -125,39 +160,37 @@ export async function delivery(place, about) {
     once.querySelector("h2").scrollIntoView({ block: "center" });
   };
 
-  function buttons() {
-    const open = !ENDED.includes(one.state), mine = one.hub_signed, changes = right === "full", of = one.name;
-    const late = ["window_open", "expired"].includes(one.state) && [null, "unanswered"].includes(one.more_time);
+  function buttons(one) {
+    const may = mayDo(one, right), of = one.name;
+    const quiet = (key, label, onclick) => button(say(label), onclick, { kind: "quiet", of, "data-key": key });
     return h("p", { class: "choices" },
-      changes && open && mine && one.cancel !== "requested" && sure(say("do.cancel"), () => act("POST", "cancel", {}), { kind: "stop", of, "data-key": "cancel" }),
-      right !== "read" && mine && late && button(say("do.more_time"), () => act("POST", "more_time", {}), { kind: "quiet", of, "data-key": "more_time" }),
-      right !== "read" && mine && open && one.answered !== null && !one.on_the_way && button(say("do.on_the_way"), () => act("POST", "arrival", { on_the_way: true }), { kind: "quiet", of, "data-key": "arrival" }),
-      right !== "read" && mine && open && sure(say("do.courier"), () => act("POST", "courier", undefined, showCourier), { of, "data-key": "courier" }),
-      right !== "carrier" && !open && one.house !== null && button(say("do.proof"), () => about.attempt(() => saveProof(about, one, path)), { kind: "quiet", of, "data-key": "proof" }),
+      may.cancel && sure(say("do.cancel"), () => act("cancel", {}), { kind: "stop", of, "data-key": `cancel ${id}` }),
+      may.moreTime && quiet("more_time", "do.more_time", () => act("more_time", {})),
+      may.arrival && quiet("arrival", "do.on_the_way", () => act("arrival", { on_the_way: true })),
+      may.courier && sure(say("do.courier"), () => act("courier", undefined, showCourier), { of, "data-key": `courier ${id}` }),
+      may.proof && quiet("proof", "do.proof", () => about.attempt(() => saveProof(about, one, path))),
       button(say("refresh"), () => about.attempt(load), { kind: "quiet", "data-key": "refresh" }));
   }
 
   async function load() {
     const steps = await allSteps(hub, path, signal);
-    one = await hub.get(path, {}, signal);
+    const one = await hub.get(path, {}, signal);
     const connection = right === "carrier" ? null : await hub.get(`v1/connections/${one.connection}`, {}, signal);
     document.title = `${plain(one.name)} · ${say("title")}`;
+    const isBrands = right === "full" && !one.hub_signed && !ENDED.includes(one.state);
     put(top, h("p", {}, h("a", { href: "#/deliveries" }, say("page.deliveries"))), h("h1", {}, name(one.name)),
       h("p", { class: "stands" }, standing(one.state), one.reason && h("span", {}, word("reason", one.reason)),
-        one.cancel && h("b", { class: "chip" }, word("cancel", one.cancel)), one.more_time && h("b", { class: "chip" }, word("more_time", one.more_time))),
-      h("div", { class: "card" }, track(one, steps), window_(one, steps)), buttons(),
-      right === "full" && !one.hub_signed && !ENDED.includes(one.state) && h("p", { class: "soft" }, say("brand_signed")));
-    put(rest, h("section", { class: "card", "aria-labelledby": "facts" }, h("h2", { id: "facts" }, say("facts")), facts(one, connection)),
+        one.cancel && h("b", { class: "chip" }, word("cancel", one.cancel)),
+        one.more_time && h("b", { class: "chip" }, word("more_time", one.more_time))),
+      h("div", { class: "card" }, track(one, steps), windowPicture(one, steps)), buttons(one),
+      isBrands && h("p", { class: "soft" }, say("brand_signed")));
+    put(rest,
+      h("section", { class: "card", "aria-labelledby": "facts" }, h("h2", { id: "facts" }, say("facts")), facts(one, connection, address)),
       h("section", { class: "card", "aria-labelledby": "steps" }, h("h2", { id: "steps" }, say("steps")), stepList(steps)),
       asJson(one, "json"));
   }
   place.append(top, once, rest);
+  const reload = about.eased(load, RELOAD_MS);
   await load();
-  let due = null;
-  return {
-    onEvent(event) {
-      if (event.about !== id || due !== null) return;
-      due = setTimeout(() => { due = null; if (!signal.aborted) about.attempt(load); }, 300);
-    },
-  };
+  return { onEvent: (event) => { if (event.about === id) reload(); } };
 }

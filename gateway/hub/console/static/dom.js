@@ -83,22 +83,38 @@ export function factList(pairs) {
 export const button = (label, onclick, { kind = "", of = "", ...more } = {}) =>
   h("button", { type: "button", class: kind, onclick, "aria-label": of && `${label}: ${plain(of)}`, ...more }, label);
 
+// Which buttons were pressed once, and until when the second press counts: by their `data-key`, so that a button that is
+// drawn anew in between still asks for the second press.
+const pressed = new Map();
+
 // A button that acts at its second press.
-export function sure(label, act, { kind = "quiet", of = "", ...more } = {}) {
-  let until = 0;
+export function sure(label, act, { "data-key": key, kind = "quiet", of = "" }) {
   const made = button(label, () => {
-    if (Date.now() < until) { until = 0; look(); act(made); return; }
-    until = Date.now() + SURE_MS;
+    const isSure = isPressed();
+    pressed.set(key, isSure ? 0 : Date.now() + SURE_MS);
     look();
-    setTimeout(look, SURE_MS + 1);
-  }, { kind, ...more });
+    if (isSure) act();
+  }, { kind, "data-key": key });
+  const isPressed = () => (pressed.get(key) ?? 0) > Date.now();
   function look() {
-    made.textContent = Date.now() < until ? say("sure", { what: label }) : label;
-    made.classList.toggle("sure", Date.now() < until);
+    made.textContent = isPressed() ? say("sure", { what: label }) : label;
+    made.classList.toggle("sure", isPressed());
     if (of) made.setAttribute("aria-label", `${made.textContent}: ${plain(of)}`);
+    if (isPressed()) setTimeout(look, pressed.get(key) - Date.now() + 1);
   }
   look();
   return made;
+}
+
+// What a form does when it is sent; while that is being done, it is not sent again.
+export function submitted(act) {
+  let busy = false;
+  return async (event) => {
+    event.preventDefault();
+    if (busy) return;
+    busy = true;
+    try { await act(); } finally { busy = false; }
+  };
 }
 
 // A text to copy, as it stands.

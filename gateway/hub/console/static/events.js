@@ -1,36 +1,48 @@
 // The page of events: the newest first, and each new one as it happens.
-import { HUB, asJson, copied, h, name, plain, put, say, standing, when, word, words } from "./dom.js";
+import { HUB, asJson, copied, h, name, plain, put, say, standing, submitted, when, word, words } from "./dom.js";
 
 const MAX_SHOWN = 200; // events, of a page that stays open for days
 
-function about(event) {
+function objectOf(event) {
   const text = event.data.name ?? event.about;
   if (event.about.startsWith("dlv-")) return h("a", { href: `#/deliveries/${event.about}` }, name(text));
   if (event.about.startsWith("ep-")) return h("a", { href: `#/webhooks/${event.about}` }, name(event.about));
   return h("code", {}, plain(event.about));
 }
 
+function stateOf({ type, data }) {
+  if (!data.state) return null;
+  return type.startsWith("delivery.") ? standing(data.state) : h("span", {}, word("connection", data.state));
+}
+
 function row(event) {
-  const state = event.data.state;
   return h("li", { class: "event", "data-id": event.id },
     h("p", { class: "bar-of" }, h("b", {}, word("type", event.type)), when(event.at, { seconds: true })),
-    h("p", {}, about(event), " ", event.type.startsWith("delivery.") && state ? standing(state) : state ? h("span", {}, word("connection", state)) : null),
-    h("p", { class: "soft" }, h("code", {}, `#${event.seq}`), event.request ? [" ", say("event.request"), " ", h("code", {}, plain(event.request))] : null),
+    h("p", {}, objectOf(event), " ", stateOf(event)),
+    h("p", { class: "soft" }, h("code", {}, `#${event.seq}`),
+      event.request ? [" ", say("event.request"), " ", h("code", {}, plain(event.request))] : null),
     asJson(event, event.id));
 }
 
+const followRequest = () => `curl -N ${HUB}/v1/events/stream \\\n  -H "Authorization: Bearer $PERRON_API_KEY"`;
+
 export async function events(place, { hub, params, signal, address, go }) {
   const type = params.get("type") ?? "", cursor = params.get("cursor") ?? "";
-  const which = h("select", { id: "type", onchange: () => go(address("/events", { type: which.value })) },
-    ["", ...words("type")].map((one) => h("option", { value: one, selected: one === type }, one ? word("type", one) : say("type_any"))));
+  const options = ["", ...words("type")].map((one) =>
+    h("option", { value: one, selected: one === type }, one ? word("type", one) : say("type_any")));
+  const which = h("select", { onchange: () => go(address("/events", { type: which.value })) }, options);
   const rows = h("ul", { class: "rows" }), rest = h("div");
-  place.append(h("h1", {}, say("page.events")), h("form", { class: "search", onsubmit: (event) => event.preventDefault() }, h("label", {}, say("events.type"), which)), rows, rest);
+  place.append(h("h1", {}, say("page.events")),
+    h("form", { class: "search", onsubmit: submitted(() => {}) }, h("label", {}, say("events.type"), which)), rows, rest);
+
   const page = await hub.get("v1/events", { order: "newest", types: type, cursor }, signal);
   const seen = new Set(page.data.map((event) => event.id));
   rows.append(...page.data.map(row));
-  const none = page.data.length ? null : h("p", {}, say(type || cursor ? "events.none_found" : "events.none"));
-  put(rest, none, none && !type && !cursor ? copied(`curl -N ${HUB}/v1/events/stream \\\n  -H "Authorization: Bearer $PERRON_API_KEY"`, say("events.first")) : null,
-    h("p", { class: "choices" }, cursor ? h("a", { class: "button quiet", href: address("/events", { type }) }, say("page.first")) : null,
+  const isFiltered = Boolean(type || cursor);
+  const none = page.data.length ? null : h("p", {}, say(isFiltered ? "events.none_found" : "events.none"));
+  put(rest, none, none && !isFiltered ? copied(followRequest(), say("events.first")) : null,
+    h("p", { class: "choices" },
+      cursor ? h("a", { class: "button quiet", href: address("/events", { type }) }, say("page.first")) : null,
       page.next ? h("a", { class: "button quiet", href: address("/events", { type, cursor: page.next }) }, say("page.older")) : null));
   return {
     onEvent(event) {

@@ -1,12 +1,30 @@
 // Follows the events while somebody looks at the page: one stream for the whole tab, none in the background.
-import { Refused } from "./api.js";
+import { Refused, Unreachable } from "./api.js";
 
 const FIRST_PAUSE_S = 1;
 const MAX_PAUSE_S = 30;
 
+// Return what loads again because of events: not before `atLeastMs`, for one part in `share` of the time at most, and never
+// two at once. What happened meanwhile is loaded afterwards.
+export function easedBy(load, signal, atLeastMs, share = 1) {
+  let due = null, isRunning = false, isStale = false, tookMs = 0;
+  function schedule() {
+    if (isRunning) isStale = true;
+    else due ??= setTimeout(run, Math.max(atLeastMs, share * tookMs));
+  }
+  async function run() {
+    [due, isRunning, isStale] = [null, true, false];
+    const began = performance.now();
+    if (!signal.aborted) await load();
+    [isRunning, tookMs] = [false, performance.now() - began];
+    if (isStale) schedule();
+  }
+  return schedule;
+}
+
 // `onEvent` gets each event once, in order; `onState` gets "live", "waiting" or "off"; `onEnd` gets a refusal of the key.
 export class Live {
-  #hub; #on; #stop = null; #last = null;
+  #hub; #on; #stop = null; #last;
 
   constructor(hub, on) {
     this.#hub = hub;
@@ -14,9 +32,13 @@ export class Live {
     this.look = () => (document.hidden ? this.#pause() : this.#run());
   }
 
+  // Note the newest event; whoever reads afterwards misses nothing.
   async begin() {
-    const newest = await this.#hub.get("v1/events", { order: "newest", limit: 1 });
-    this.#last = newest.data[0]?.id ?? null;
+    try {
+      await this.#findNewest();
+    } catch (failure) {
+      if (!(failure instanceof Refused || failure instanceof Unreachable)) throw failure; // it is tried again below
+    }
     document.addEventListener("visibilitychange", this.look);
     this.look();
   }
@@ -31,22 +53,34 @@ export class Live {
     this.#stop = null;
   }
 
+  async #findNewest(signal) {
+    const newest = await this.#hub.get("v1/events", { order: "newest", limit: 1 }, signal);
+    this.#last = newest.data[0]?.id ?? null;
+  }
+
+  // Events after the newest one that the hub has, or after the last one that was shown.
+  async *#events(signal) {
+    if (this.#last === undefined) await this.#findNewest(signal);
+    yield* this.#hub.follow(this.#last, signal);
+  }
+
   async #run() {
     if (this.#stop !== null) return;
-    const stop = this.#stop = new AbortController();
-    for (let pauseS = FIRST_PAUSE_S; !stop.signal.aborted; pauseS = Math.min(2 * pauseS, MAX_PAUSE_S)) {
+    const { signal } = (this.#stop = new AbortController());
+    for (let pauseS = FIRST_PAUSE_S; !signal.aborted; pauseS = Math.min(2 * pauseS, MAX_PAUSE_S)) {
       try {
-        for await (const event of this.#hub.follow(this.#last, stop.signal)) {
+        for await (const event of this.#events(signal)) {
           pauseS = FIRST_PAUSE_S;
           this.#on.onState("live");
           if (event !== null) { this.#last = event.id; this.#on.onEvent(event); }
         }
       } catch (failure) {
-        if (stop.signal.aborted) return;
+        if (signal.aborted) return;
         if (failure instanceof Refused && [401, 403].includes(failure.status)) { this.#pause(); this.#on.onEnd(failure); return; }
-        if (failure instanceof Refused && failure.code === "bad_cursor") this.#last = null; // the hub keeps that event no longer
+        if (!(failure instanceof Refused || failure instanceof Unreachable)) throw failure;
+        if (failure.code === "bad_cursor") this.#last = undefined; // the hub keeps that event no longer
       }
-      if (stop.signal.aborted) return;
+      if (signal.aborted) return;
       this.#on.onState("waiting");
       await new Promise((resolve) => { setTimeout(resolve, pauseS * 1000); });
     }

@@ -17,6 +17,7 @@ from playwright.async_api import Locator, Page, expect
 from standardwebhooks import Webhook
 
 from gateway.hub.console.page_texts import TEXTS
+from gateway.hub.deliveries.evidence import Evidence, first_problem
 from gateway.hub.http.authentication import REMEMBER_PERIOD
 from gateway.hub.operation.retailers import suspend
 from tests.announcing import ConnectedHome, connected_home
@@ -24,6 +25,7 @@ from tests.browser import IN_SHARED_BROWSER, BrowserVisitor, accessibility_probl
 from tests.gateway.hub.api.test_carrier_keys import carrier_key
 from tests.hubs import HIGH_LIMITS, RunningHub, hub_file, run_hub
 from tests.receiver import shared_receiver
+from tests.sandboxes import create_sandbox
 from tests.webhookhouse import TEST_WEBHOOKS
 
 pytestmark = IN_SHARED_BROWSER
@@ -107,6 +109,15 @@ async def test_a_retailer_finds_an_order_by_its_name_its_parcel_or_its_customer(
         await expect(page.locator("ul.rows > li")).to_have_count(1)
         await page.locator("ul.rows a").click()
         await expect(page.get_by_role("heading", level=1)).to_have_text("ORD-4711")
+        await page.get_by_role("link", name="customer 7").click()  # all of the same customer
+        await expect(page.locator("ul.rows > li")).to_have_count(20)
+        await page.get_by_label("only windows of this day").check()
+        await expect(page.get_by_role("link", name="Next page")).to_be_visible()
+        await page.get_by_role("link", name="Day after").click()
+        await expect(page.locator("ul.rows > li")).to_have_count(1)
+        assert await in_the_way(page) == []
+        await page.get_by_role("link", name="customer 7 (remove this filter)").click()
+        await expect(page.get_by_role("link", name="(remove this filter)")).to_have_count(0)
         await page.goto(f"{hub.url}/console#/deliveries?q=ORD-0000")
         await expect(page.get_by_text("No delivery fits.")).to_be_visible()
 
@@ -145,6 +156,29 @@ async def test_a_delivery_is_followed_to_its_window_and_its_cancel_to_the_home_s
         assert REVERSED not in facts
         assert await page.locator("script").count() == 1
         assert await page.title() == "ORD-4711 \N{MIDDLE DOT} Web console"
+
+
+async def test_the_proof_is_saved_as_the_home_signed_it(hub: RunningHub) -> None:
+    box = await create_sandbox(hub)
+    made = await box.announce("SANDBOX-MISSING", "A-1", name="ORD-4711")
+    async with visitor() as browser:
+        page = await browser.page(**DESK, locale="fr-FR")
+        await sign_in(page, hub, box.said["api_key"], f"#/deliveries/{made}")
+        await expect(page.locator(".stands")).to_contain_text(
+            "Livrée en partie"
+        )
+        await expect(page.locator("#sandbox")).to_contain_text("Ceci est un bac à sable")
+        await expect(page.locator("dl")).to_contain_text("SANDBOX-MISSING")
+        missing = re.compile(r"colis manquants\s: 1 \(SANDBOX-MISSING\)")
+        await expect(page.locator("ol.steps")).to_contain_text(missing)
+        assert await in_the_way(page) == []
+        async with page.expect_download() as downloading:
+            await page.get_by_role("button", name="Enregistrer la preuve").click()
+        download = await downloading.value
+        assert download.suggested_filename.startswith("proof-ord-4711")
+        proof = Evidence.model_validate_json((await download.path()).read_bytes())
+        assert first_problem(proof) is None
+        assert proof.missing_parcels == ("SANDBOX-MISSING",)
 
 
 async def test_the_key_stays_in_the_tab_and_is_forgotten_when_its_reader_signs_out(hub: RunningHub) -> None:
