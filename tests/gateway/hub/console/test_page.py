@@ -164,9 +164,7 @@ async def test_the_proof_is_saved_as_the_home_signed_it(hub: RunningHub) -> None
     async with visitor() as browser:
         page = await browser.page(**DESK, locale="fr-FR")
         await sign_in(page, hub, box.said["api_key"], f"#/deliveries/{made}")
-        await expect(page.locator(".stands")).to_contain_text(
-            "Livrée en partie"
-        )
+        await expect(page.locator(".stands")).to_contain_text("Livrée en partie")
         await expect(page.locator("#sandbox")).to_contain_text("Ceci est un bac à sable")
         await expect(page.locator("dl")).to_contain_text("SANDBOX-MISSING")
         missing = re.compile(r"colis manquants\s: 1 \(SANDBOX-MISSING\)")
