@@ -25,8 +25,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the items of a batch are not counted",
         file="gateway/hub/api/rate_limit.py",
-        old="items * item.get_expiry() / item.amount",
-        new="0 * item.get_expiry() / item.amount",
+        old="items * item.seconds / item.amount",
+        new="0 * item.seconds / item.amount",
         tests=(f"{_API}test_batches.py",),
     ),
     Mutant(

@@ -189,7 +189,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a stranger's reads have no ration",
         file="gateway/hub/api/dispatch.py",
-        old="await self.rate_limits.admit(self._address_of(request), authorization, kind)",
+        old="self.rate_limits.admit(self._address_of(request), authorization, kind)",
         new="pass",
         tests=(f"{DOOR}::{BEFORE}",),
     ),

@@ -109,7 +109,7 @@ async def create(call: RequestContext, body: DeliveryBatch) -> Response[Delivery
 
     The answer is 200 whatever became of the items. Each item counts against the limit of writes.
     """
-    headers = await call.take_items(len(body.items) - 1)
+    headers = call.take_items(len(body.items) - 1)
 
     async def announce(item: JsonValue) -> tuple[int, delivery_models.MadeDelivery | None]:
         new = _parsed(delivery_models.NewDelivery, item)
@@ -139,7 +139,7 @@ async def availabilities(call: RequestContext, body: AvailabilityBatch) -> Respo
 
     Each question counts against the limit of reads.
     """
-    headers = await call.take_items(len(body.items) - 1)
+    headers = call.take_items(len(body.items) - 1)
     questions = [_parsed(AvailabilityQuestion, item) for item in body.items]
     named = {question.connection for question in questions if isinstance(question, AvailabilityQuestion)}
     home = and_(homes.c.id == connections.c.home, homes.c.revoked.is_(None))

@@ -188,7 +188,7 @@ class ApiDispatcher:
         path, authorization = request.scope["path"], request.headers.get("Authorization")
         kind = "monitoring" if path in MONITORING else "stranger-requests"
         try:
-            await self.rate_limits.admit(self._address_of(request), authorization, kind)
+            self.rate_limits.admit(self._address_of(request), authorization, kind)
         except ApiProblem:  # others at its address sent too much; a valid key that it has not used lately still counts
             if authorization is None or not await self._callers.lists(authorization, self.context.now()):
                 raise
@@ -204,7 +204,7 @@ class ApiDispatcher:
         `validate` is FastAPI's own handler of the route; None: the operation takes a body only.
         """
         requester = await self._authenticate(request, operation)
-        headers = COMMON_HEADERS | await self.rate_limits.take(requester, self._address_of(request), operation)
+        headers = COMMON_HEADERS | self.rate_limits.take(requester, self._address_of(request), operation)
         _check_query(request, operation)
         read = ApiRequest(request.scope, request.receive)
         read.raw_body = b"" if operation.body is None else await _read_body(request, operation)
@@ -238,7 +238,7 @@ class ApiDispatcher:
         if requester is None and not is_for_browsers:
             raise ApiProblem(Code.UNAUTHENTICATED, headers={"WWW-Authenticate": 'Bearer realm="perron"'})
         if requester is None:
-            await self.rate_limits.take_for_address(self._address_of(request))
+            self.rate_limits.take_for_address(self._address_of(request))
             async with self.context.store.reading() as tx:
                 sealed = await unenrolment_notice(tx, authorization)
             headers = {"WWW-Authenticate": 'Bearer realm="perron household"'}

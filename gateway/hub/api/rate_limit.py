@@ -11,38 +11,14 @@ import math
 from collections.abc import Callable, Mapping
 from hashlib import sha256
 
-import limits
-from limits.aio.storage import MemoryStorage
-from limits.aio.strategies import SlidingWindowCounterRateLimiter
-
+from gateway.domain.frozen import replace
 from gateway.hub.config import Limits
 from gateway.hub.http.client_address import NETWORK_LIMIT_FACTOR, wider_network
 from gateway.hub.http.operation import ApiCaller, ApiOperation, HouseholdBrowser, Requester
 from gateway.hub.http.problem import ApiProblem, Code
+from gateway.hub.http.request_windows import DAY, HOUR, MINUTE, SECOND, RequestLimit, RequestWindows
 
-_MAX_CLOCK_STEP_S = 1.0  # a smaller correction of the clock is ignored
 _HEADERS = ("RateLimit-Policy", "RateLimit")
-
-
-class SlidingWindows:
-    """Counts requests in sliding windows. `wall` returns seconds since 1970, as the library uses them.
-
-    Two counters approximate a window. The library's exact windows keep each instant and search all of them in a thread,
-    which took a sixth of the hub's work for an announcement.
-    """
-
-    def __init__(self, wall: Callable[[], float]) -> None:
-        self.wall, self._newest = wall, wall()
-        self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
-
-    @property
-    def limiter(self) -> SlidingWindowCounterRateLimiter:
-        """The limiter; after the clock was set back it starts again, because later entries would count until then."""
-        now = self.wall()
-        if now < self._newest - _MAX_CLOCK_STEP_S:
-            self._newest, self._limiter = now, SlidingWindowCounterRateLimiter(MemoryStorage())
-        self._newest = max(self._newest, now)
-        return self._limiter
 
 
 ANONYMOUS_WINDOW_S = 10  # a page and its parts are requested at once, so requests are averaged
@@ -65,29 +41,29 @@ class ApiRateLimits:
         on_refusal: Callable[[str], None] = lambda _limit: None,
     ) -> None:
         self._on_refusal = on_refusal
-        self._windows = SlidingWindows(wall)
+        self._wall, self._windows = wall, RequestWindows(wall)
         self._valid_credentials: dict[bytes, None] = {}  # oldest first
         self._paid_at: dict[tuple[str, str], float] = {}  # when the items of a retailer's batches are paid for
-        self._read_limits: dict[str, limits.RateLimitItem] = {"reads": limits.RateLimitItemPerSecond(configured.reads)}
-        self._write_limits: dict[str, limits.RateLimitItem] = {
-            "writes": limits.RateLimitItemPerSecond(configured.writes),
-            "writes-a-day": limits.RateLimitItemPerDay(configured.writes_a_day),
+        self._read_limits: dict[str, RequestLimit] = {"reads": RequestLimit(configured.reads, SECOND)}
+        self._write_limits: dict[str, RequestLimit] = {
+            "writes": RequestLimit(configured.writes, SECOND),
+            "writes-a-day": RequestLimit(configured.writes_a_day, DAY),
         }
-        sandbox_day = limits.RateLimitItemPerDay(min(configured.sandbox_writes_a_day, configured.writes_a_day))
+        sandbox_day = RequestLimit(min(configured.sandbox_writes_a_day, configured.writes_a_day), DAY)
         self._sandbox_limits = self._write_limits | {"writes-a-day": sandbox_day}
         self._browser_limits = {  # of a browser, and of its home
-            "questions": _with_group(limits.RateLimitItemPerSecond, configured.questions, HOME_LIMIT_FACTOR),
-            "orders": _with_group(limits.RateLimitItemPerHour, configured.orders, HOME_LIMIT_FACTOR),
+            "questions": _with_group(configured.questions, SECOND, HOME_LIMIT_FACTOR),
+            "orders": _with_group(configured.orders, HOUR, HOME_LIMIT_FACTOR),
         }
         requests = configured.stranger_requests * ANONYMOUS_WINDOW_S
-        of_requests = _with_group(limits.RateLimitItemPerSecond, requests, NETWORK_LIMIT_FACTOR, ANONYMOUS_WINDOW_S)
+        of_requests = _with_group(requests, ANONYMOUS_WINDOW_S, NETWORK_LIMIT_FACTOR)
         self._anonymous_limits = {  # of an address, and of its network
             **dict.fromkeys(("stranger-requests", "monitoring"), of_requests),
-            "strangers": _with_group(limits.RateLimitItemPerMinute, configured.strangers, NETWORK_LIMIT_FACTOR),
-            "sandboxes": _with_group(limits.RateLimitItemPerHour, configured.sandboxes, NETWORK_LIMIT_FACTOR),
+            "strangers": _with_group(configured.strangers, MINUTE, NETWORK_LIMIT_FACTOR),
+            "sandboxes": _with_group(configured.sandboxes, HOUR, NETWORK_LIMIT_FACTOR),
         }
 
-    async def take(self, requester: Requester, address: str, operation: ApiOperation) -> dict[str, str]:
+    def take(self, requester: Requester, address: str, operation: ApiOperation) -> dict[str, str]:
         """Count one request, and return the headers that tell the requester's limits; `address` is the client's.
 
         A request of a browser counts for all browsers of its home too. Without a key only what writes is counted.
@@ -96,18 +72,18 @@ class ApiRateLimits:
             case HouseholdBrowser():
                 kind = "orders" if operation.writes else "questions"
                 of_browser, of_home = self._browser_limits[kind]
-                await self._take({f"{kind}-of-home": of_home}, requester.home)
-                return await self._take({kind: of_browser}, f"{requester.home}/{requester.browser}")
+                self._take({f"{kind}-of-home": of_home}, requester.home)
+                return self._take({kind: of_browser}, f"{requester.home}/{requester.browser}")
             case ApiCaller():
                 items = self._limits_of(requester, operation)
                 self._refuse_unpaid(items, requester.retailer)
-                return await self._take(items, requester.retailer)
+                return self._take(items, requester.retailer)
             case None if operation.writes:
-                return await self.take_for_address(address, "sandboxes" if operation.strict_limit else "strangers")
+                return self.take_for_address(address, "sandboxes" if operation.strict_limit else "strangers")
             case _:
                 return {}
 
-    async def take_items(self, requester: Requester, operation: ApiOperation, items: int) -> dict[str, str]:
+    def take_items(self, requester: Requester, operation: ApiOperation, items: int) -> dict[str, str]:
         """Count that many further items of an admitted request, and return the headers that tell the limits then.
 
         A batch of more items than are left of the day's limit is refused whole, with an `ApiProblem`.
@@ -115,23 +91,23 @@ class ApiRateLimits:
         if not isinstance(requester, ApiCaller) or items <= 0:
             return {}
         second, *longer = self._limits_of(requester, operation).items()
-        headers = await self._take(dict(longer), requester.retailer, cost=items) if longer else {}
+        headers = self._take(dict(longer), requester.retailer, cost=items) if longer else {}
         name, item = second
         owed = (requester.retailer, name)
-        now = self._windows.wall()
+        now = self._wall()
         self._paid_at = {whose: at for whose, at in self._paid_at.items() if at > now}
-        self._paid_at[owed] = max(now, self._paid_at.get(owed, now)) + items * item.get_expiry() / item.amount
+        self._paid_at[owed] = max(now, self._paid_at.get(owed, now)) + items * item.seconds / item.amount
         of_second = _headers(name, item, remaining=0, seconds=self._unpaid_s(owed))
         return {header: ", ".join(filter(None, (first, headers.get(header)))) for header, first in of_second.items()}
 
-    def _limits_of(self, caller: ApiCaller, operation: ApiOperation) -> Mapping[str, limits.RateLimitItem]:
+    def _limits_of(self, caller: ApiCaller, operation: ApiOperation) -> Mapping[str, RequestLimit]:
         """Return the limits that an operation counts against, that of a second first."""
         if not operation.writes:
             return _with_own(self._read_limits, {"reads": caller.limits.reads})
         items = self._sandbox_limits if caller.sandbox else self._write_limits
         return _with_own(items, {"writes": caller.limits.writes, "writes-a-day": caller.limits.writes_a_day})
 
-    def _refuse_unpaid(self, items: Mapping[str, limits.RateLimitItem], whose: str) -> None:
+    def _refuse_unpaid(self, items: Mapping[str, RequestLimit], whose: str) -> None:
         name, item = next(iter(items.items()))
         wait = self._unpaid_s((whose, name))
         if wait:
@@ -141,19 +117,19 @@ class ApiRateLimits:
 
     def _unpaid_s(self, owed: tuple[str, str]) -> int:
         """Return the seconds until the items of a retailer's batches are paid for; a clock set back forgets them."""
-        left = self._paid_at.get(owed, 0.0) - self._windows.wall()
+        left = self._paid_at.get(owed, 0.0) - self._wall()
         if left <= 0 or left > MAX_OWED_S:
             self._paid_at.pop(owed, None)
             return 0
         return math.ceil(left)
 
-    async def admit(self, address: str, authorization: str | None, kind: str = "stranger-requests") -> None:
+    def admit(self, address: str, authorization: str | None, kind: str = "stranger-requests") -> None:
         """Count one request of an address, before anything else is done for it.
 
         A client with credentials that were valid lately is not counted, so that others at its address do not block it.
         """
         if authorization is None or _digest(authorization) not in self._valid_credentials:
-            await self.take_for_address(address, kind)
+            self.take_for_address(address, kind)
 
     def remember_credentials(self, authorization: str, *, are_valid: bool) -> None:
         """Remember whether these credentials are valid."""
@@ -163,25 +139,23 @@ class ApiRateLimits:
             if len(self._valid_credentials) > MAX_KNOWN_KEYS:
                 del self._valid_credentials[next(iter(self._valid_credentials))]
 
-    async def take_for_address(self, address: str, kind: str = "strangers") -> dict[str, str]:
+    def take_for_address(self, address: str, kind: str = "strangers") -> dict[str, str]:
         """Count one request of this kind of an address (`client_address`) without a key, and of its network."""
         network = wider_network(address)
         of_address, of_network = self._anonymous_limits[kind]
-        headers = await self._take({kind: of_address}, address)
+        headers = self._take({kind: of_address}, address)
         if network is not None:
-            await self._take({f"{kind}-around": of_network}, network)
+            self._take({f"{kind}-around": of_network}, network)
         return headers
 
-    async def _take(self, items: Mapping[str, limits.RateLimitItem], whose: str, cost: int = 1) -> dict[str, str]:
-        each, wait, limiter = [], 0, self._windows.limiter
+    def _take(self, items: Mapping[str, RequestLimit], whose: str, cost: int = 1) -> dict[str, str]:
+        each, wait = [], 0
         for name, item in items.items():
-            granted = await limiter.hit(item, name, whose, cost=cost)
-            stats = await limiter.get_window_stats(item, name, whose)
-            seconds = max(1, math.ceil(stats.reset_time - self._windows.wall()))
-            each.append(_headers(name, item, remaining=stats.remaining, seconds=seconds))
-            if not granted:
+            use = self._windows.take(name, whose, item, cost)
+            each.append(_headers(name, item, remaining=use.remaining, seconds=use.seconds))
+            if not use.is_granted:
                 self._on_refusal(name)
-                wait = max(wait, seconds)
+                wait = max(wait, use.seconds)
         headers = {header: ", ".join(one[header] for one in each) for header in _HEADERS}
         if wait:
             raise ApiProblem(
@@ -190,27 +164,23 @@ class ApiRateLimits:
         return headers
 
 
-def _headers(name: str, item: limits.RateLimitItem, *, remaining: int, seconds: int) -> dict[str, str]:
+def _headers(name: str, item: RequestLimit, *, remaining: int, seconds: int) -> dict[str, str]:
     """Return the headers that describe one limit, of which `remaining` are left for so many seconds."""
-    described = (f'"{name}";q={item.amount};w={item.get_expiry()}', f'"{name}";r={remaining};t={seconds}')
+    described = (f'"{name}";q={item.amount};w={item.seconds}', f'"{name}";r={remaining};t={seconds}')
     return dict(zip(_HEADERS, described, strict=True))
 
 
-def _with_own(
-    items: Mapping[str, limits.RateLimitItem], own: Mapping[str, int | None]
-) -> Mapping[str, limits.RateLimitItem]:
+def _with_own(items: Mapping[str, RequestLimit], own: Mapping[str, int | None]) -> Mapping[str, RequestLimit]:
     """Return the limits of hub.yaml, with those in their place that the operator set for the retailer."""
     amounts = {name: amount for name, amount in own.items() if amount is not None}
     if not amounts:
         return items
-    return {name: type(item)(amounts[name]) if name in amounts else item for name, item in items.items()}
+    return {name: replace(item, amount=amounts.get(name, item.amount)) for name, item in items.items()}
 
 
-def _with_group(
-    item: type[limits.RateLimitItem], amount: int, factor: int, multiples: int = 1
-) -> tuple[limits.RateLimitItem, limits.RateLimitItem]:
+def _with_group(amount: int, seconds: int, factor: int) -> tuple[RequestLimit, RequestLimit]:
     """Return the limit of one requester, and that of the group that it belongs to."""
-    return item(amount, multiples), item(amount * factor, multiples)
+    return RequestLimit(amount, seconds), RequestLimit(amount * factor, seconds)
 
 
 def _digest(authorization: str) -> bytes:

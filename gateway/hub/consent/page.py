@@ -19,11 +19,9 @@ from urllib.parse import parse_qs
 from fastapi import Request
 from fastapi.responses import HTMLResponse, Response
 from jinja2 import Template
-from limits import RateLimitItemPerMinute
 from markupsafe import Markup
 from sqlalchemy import Row, and_, select
 
-from gateway.hub.api.rate_limit import SlidingWindows
 from gateway.hub.consent.page_texts import ENDINGS, JOIN, JOIN_WHY, PROBLEMS, format_instant, requested_terms
 from gateway.hub.database.tables import brands, connections, retailers
 from gateway.hub.database.transaction import Transaction
@@ -31,6 +29,7 @@ from gateway.hub.deliveries.connections import MAX_CODE_TRIES, ask_home, state_o
 from gateway.hub.http.authentication import secret_digest
 from gateway.hub.http.client_address import NETWORK_LIMIT_FACTOR, client_address, wider_network
 from gateway.hub.http.operation import PageRoute
+from gateway.hub.http.request_windows import MINUTE, RequestLimit, RequestWindows
 from gateway.hub.worker import WorkerContext
 from gateway.protocol.consent_request import AskedTerms
 from gateway.protocol.support_code import parse_support_code
@@ -63,7 +62,7 @@ class ConsentPage:
 
     def __init__(self, context: WorkerContext, *, behind_proxy: bool) -> None:
         self._context, self._behind_proxy = context, behind_proxy
-        self._windows = SlidingWindows(lambda: context.now().timestamp())
+        self._windows = RequestWindows(lambda: context.now().timestamp())
 
     def routes(self) -> list[PageRoute]:
         """Return the routes of the page."""
@@ -74,7 +73,7 @@ class ConsentPage:
         ]
 
     async def _show(self, request: Request) -> Response:
-        if not await self._allows(request, "looks", MAX_VIEWS_PER_MINUTE):
+        if not self._allows(request, "looks", MAX_VIEWS_PER_MINUTE):
             return self._problem(request, HTTPStatus.TOO_MANY_REQUESTS, "slow")
         async with self._context.store.reading() as tx:
             row = await _find_connection(tx, request.path_params["secret"])
@@ -88,7 +87,7 @@ class ConsentPage:
         The part after the # stays in the browser's address, from where a person copies it. The hub never receives it,
         so the page is in all languages at once.
         """
-        if not await self._allows(request, "looks", MAX_VIEWS_PER_MINUTE):
+        if not self._allows(request, "looks", MAX_VIEWS_PER_MINUTE):
             return self._problem(request, HTTPStatus.TOO_MANY_REQUESTS, "slow")
         language = _language(request)
         others = [(other, JOIN.to(other), JOIN_WHY.to(other)) for other in languages_of(JOIN) if other != language]
@@ -96,7 +95,7 @@ class ConsentPage:
 
     async def _submit_code(self, request: Request) -> Response:
         """Take a support code; a mistyped one does not count as a try, and every other gets the same answer."""
-        if not await self._allows(request, "says", MAX_CODES_PER_MINUTE):
+        if not self._allows(request, "says", MAX_CODES_PER_MINUTE):
             return self._problem(request, HTTPStatus.TOO_MANY_REQUESTS, "slow")
         text = await _submitted_code(request)
         if text is None:
@@ -118,12 +117,12 @@ class ConsentPage:
             headers={**_HEADERS, "Location": f"/connect/{secret}?lang={_language(request)}"},
         )
 
-    async def _allows(self, request: Request, what: str, most: int) -> bool:
-        address, hit = client_address(request, behind_proxy=self._behind_proxy), self._windows.limiter.hit
-        if not await hit(RateLimitItemPerMinute(most), what, address):
+    def _allows(self, request: Request, what: str, most: int) -> bool:
+        address = client_address(request, behind_proxy=self._behind_proxy)
+        if not self._windows.take(what, address, RequestLimit(most, MINUTE)).is_granted:
             return False
-        network, network_limit = wider_network(address), RateLimitItemPerMinute(most * NETWORK_LIMIT_FACTOR)
-        return network is None or await hit(network_limit, f"{what}-around", network)
+        network, of_network = wider_network(address), RequestLimit(most * NETWORK_LIMIT_FACTOR, MINUTE)
+        return network is None or self._windows.take(f"{what}-around", network, of_network).is_granted
 
     def _page(self, request: Request, row: Row[Any], *, slip: bool = False) -> Response:
         now, language = self._context.now(), _language(request)

@@ -18,7 +18,6 @@ from urllib.parse import parse_qs
 from zoneinfo import ZoneInfo
 
 from jinja2 import Template
-from limits import RateLimitItemPerMinute
 from markupsafe import Markup
 from sqlalchemy import Row, and_, select
 
@@ -31,13 +30,13 @@ from gateway.domain.delivery.barcodes import (
 )
 from gateway.domain.delivery.promise import FINAL_STATES, State
 from gateway.domain.frozen import Frozen
-from gateway.hub.api.rate_limit import SlidingWindows
 from gateway.hub.courier.page_texts import PROBLEMS, STEPS, STEPS_TO_COLLECT, TITLE
 from gateway.hub.database.tables import brands, courier_pages, deliveries, homes
 from gateway.hub.deliveries.availability import zone_of
 from gateway.hub.deliveries.courier_codes import qr_svg
 from gateway.hub.http.authentication import secret_digest
 from gateway.hub.http.client_address import NETWORK_LIMIT_FACTOR, wider_network
+from gateway.hub.http.request_windows import MINUTE, RequestLimit, RequestWindows
 from gateway.hub.worker import WorkerContext
 from gateway.protocol.keys import shown_ending
 from gateway.system.dates import window_text
@@ -82,7 +81,7 @@ class CourierPage:
 
     def __init__(self, context: WorkerContext) -> None:
         self._context = context
-        self._windows = SlidingWindows(lambda: context.now().timestamp())
+        self._windows = RequestWindows(lambda: context.now().timestamp())
         box = files("gateway").joinpath("web", "static")
         self.scripts: Mapping[str, bytes] = {
             **{name: box.joinpath(name).read_bytes() for name in _BOX_FILES},
@@ -92,24 +91,23 @@ class CourierPage:
 
     async def show(self, secret: str, *, address: str, accept: str) -> CourierAnswer:
         """Show the delivery of this page, without its code, which only the browser knows."""
-        if not await self._allows("looks", MAX_VIEWS_PER_MINUTE, address):
+        if not self._allows("looks", MAX_VIEWS_PER_MINUTE, address):
             return _problem("slow", accept, HTTPStatus.TOO_MANY_REQUESTS)
         return await self._answer(secret, accept)
 
     async def draw(self, secret: str, body: bytes | None, *, address: str, accept: str) -> CourierAnswer:
         """Show the delivery with the code that a courier pasted; `body`: the form; None: it is too long."""
-        if not await self._allows("codes", MAX_CODES_PER_MINUTE, address):
+        if not self._allows("codes", MAX_CODES_PER_MINUTE, address):
             return _problem("slow", accept, HTTPStatus.TOO_MANY_REQUESTS)
         if body is None:
             return _problem("lost", accept, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         return await self._answer(secret, accept, pasted=_pasted_code(body))
 
-    async def _allows(self, what: str, most: int, address: str) -> bool:
-        hit = self._windows.limiter.hit
-        if not await hit(RateLimitItemPerMinute(most), what, address):
+    def _allows(self, what: str, most: int, address: str) -> bool:
+        if not self._windows.take(what, address, RequestLimit(most, MINUTE)).is_granted:
             return False
-        network, network_limit = wider_network(address), RateLimitItemPerMinute(most * NETWORK_LIMIT_FACTOR)
-        return network is None or await hit(network_limit, f"{what}-around", network)
+        network, of_network = wider_network(address), RequestLimit(most * NETWORK_LIMIT_FACTOR, MINUTE)
+        return network is None or self._windows.take(f"{what}-around", network, of_network).is_granted
 
     async def _answer(self, secret: str, accept: str, *, pasted: str | None = None) -> CourierAnswer:
         row = await self._find(secret)

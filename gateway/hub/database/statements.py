@@ -201,7 +201,9 @@ class StatementCompiler:
 
 def row_of(table: Table, values: Mapping[str, Any]) -> Row[Any]:
     """Return the row that an INSERT of these values stores, so that it need not be read again."""
-    metadata = _METADATA_OF_TABLES.setdefault(table, SimpleResultMetaData(table.columns.keys()))
+    metadata = _METADATA_OF_TABLES.get(table)
+    if metadata is None:
+        metadata = _METADATA_OF_TABLES[table] = SimpleResultMetaData(table.columns.keys())
     columns = tuple(values[column.name] if column.name in values else _default_of(column) for column in table.columns)
     return Row(metadata, None, metadata._key_to_index, columns)  # noqa: SLF001 - as a result makes its rows
 

@@ -89,7 +89,8 @@ class HubConnection(HttpToolsProtocol, asyncio.BufferedProtocol):
         self._unparsed_bytes = 0  # received since the parser's last call of a method of this class
         self._in_head = True
         self._offers_protocol = False  # the request that the parser has just read
-        self._timer: asyncio.TimerHandle | None = None
+        self._deadline: float | None = None  # of what is awaited, as the event loop counts time
+        self._timer: asyncio.TimerHandle | None = None  # may fire before the deadline, which is set for each request
         self._served: RequestResponseCycle | None = None  # the request that is in progress, or was last
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's
@@ -112,7 +113,8 @@ class HubConnection(HttpToolsProtocol, asyncio.BufferedProtocol):
         if not self._is_open:
             return
         self._is_open = False
-        self._clear_timeout()
+        if self._timer is not None:
+            self._timer.cancel()
         self._limiter.connections.discard(self)
         for limits, network in self._limiter.limits_of(self._network):
             limits.remove(network)
@@ -254,11 +256,23 @@ class HubConnection(HttpToolsProtocol, asyncio.BufferedProtocol):
 
     def _set_timeout(self, seconds: float) -> None:
         """Close the connection after so many seconds."""
-        self._clear_timeout()
-        if self._is_open:
-            self._timer = self.loop.call_later(seconds, self.transport.abort)
+        if not self._is_open:
+            return
+        self._deadline = self.loop.time() + seconds
+        if self._timer is None or self._timer.when() > self._deadline:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = self.loop.call_at(self._deadline, self._on_timer)
 
     def _clear_timeout(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._deadline = None
+
+    def _on_timer(self) -> None:
+        """Close the connection at its deadline; if that is later or none now, look again then."""
+        self._timer = None
+        if self._deadline is None:
+            return
+        if self._deadline > self.loop.time():
+            self._timer = self.loop.call_at(self._deadline, self._on_timer)
+        else:
+            self.transport.abort()

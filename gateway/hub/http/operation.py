@@ -94,7 +94,7 @@ class WakeUps(Frozen):
 
 AskHome = Callable[[HouseholdBrowser, str], Awaitable[str]]  # gateway.hub.boxes.browser_relay.BrowserRelay.ask
 # gateway.hub.api.rate_limit.ApiRateLimits.take_items: counts the items of a batch beyond the first
-TakeItems = Callable[[int], Awaitable[Mapping[str, str]]]
+TakeItems = Callable[[int], Mapping[str, str]]
 # gateway.hub.api.sse.SseStreams.follow: the caller, the number to begin after, the types (empty: all), the seconds
 FollowEvents = Callable[[ApiCaller, int, frozenset[str], float], AsyncGenerator[bytes, None]]
 

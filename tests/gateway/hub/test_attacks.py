@@ -241,9 +241,9 @@ async def test_a_stranger_with_65536_networks_of_ipv6_has_not_as_many_rations(tm
         assert await _posted(hub, "/connect/abc", ("2001:db8:8::1",)) == 404, "others have theirs"
     rations = ApiRateLimits(Limits(strangers=1), wall=lambda: 0.0)  # who joins and renews
     for one in networks[:NETWORK_LIMIT_FACTOR]:
-        await rations.take_for_address(network_of(one))
+        rations.take_for_address(network_of(one))
     with pytest.raises(ApiProblem):
-        await rations.take_for_address(network_of(networks[NETWORK_LIMIT_FACTOR]))
+        rations.take_for_address(network_of(networks[NETWORK_LIMIT_FACTOR]))
 
 
 async def test_where_a_proxy_writes_ipv4_as_ipv6_one_stranger_does_not_use_up_everybody_s_ration(
@@ -394,11 +394,11 @@ async def _put_off(hub: RunningHub) -> bool:
 async def test_a_ration_that_was_used_up_while_the_clock_ran_ahead_is_not_used_up_until_then() -> None:
     at = [1000.0]
     rations = ApiRateLimits(Limits(strangers=1), wall=lambda: at[0])
-    await rations.take_for_address("192.0.2.7")
+    rations.take_for_address("192.0.2.7")
     with pytest.raises(ApiProblem):
-        await rations.take_for_address("192.0.2.7")
+        rations.take_for_address("192.0.2.7")
     at[0] = 900.0
-    await rations.take_for_address("192.0.2.7")
+    rations.take_for_address("192.0.2.7")
 
 
 async def test_a_hub_that_was_put_back_tells_each_box_how_little_it_has_without_being_asked(tmp_path: Path) -> None:
