@@ -68,6 +68,7 @@ class HubSite:
         app = FastAPI(
             routes=[*operations, *(PageRoute(path, preflight, methods=["OPTIONS"]) for path in cross_origin)],
             exception_handlers={HTTPException: raise_problem}, openapi_url=None, redirect_slashes=False,
+            telemetry={"tracing": False, "metrics": False, "logs": False},  # OpenTelemetry's; the hub has its own
         )  # fmt: skip
         app.add_middleware(
             RequestGate, dispatcher=self.dispatcher, on_end=self._end_request,

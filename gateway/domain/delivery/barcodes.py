@@ -100,7 +100,7 @@ def _parse(raw: str) -> ParcelCode | InvalidBarcode:
     aim, text = _split_symbology(raw)
     if not 1 <= len(text) <= _max_chars(aim, text):
         return InvalidBarcode(_WRONG_LENGTH)
-    if not all(c.isprintable() or c == FNC1 for c in text):
+    if not text.replace(FNC1, "").isprintable():
         return InvalidBarcode("a code has printable characters only")
     if text.casefold().startswith((_DIGEST_PREFIX, BAD_PREFIX)):
         return InvalidBarcode("no code begins with this word")

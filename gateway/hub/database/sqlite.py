@@ -36,8 +36,10 @@ class SQLiteTransaction(Transaction):
         self._connection = connection
 
     async def _run(self, bound: BoundStatement) -> StatementResult[Any]:
-        with _sqlalchemy_errors(bound.sql):
+        try:  # as `_sqlalchemy_errors`, whose generator would cost as much as the statement
             cursor, rows = await self._at_once_or_patiently(bound.sql, bound.values)
+        except sqlite3.Error as error:
+            raise _sqlalchemy_error(bound.sql, error) from error
         names = [] if cursor.description is None else [column[0] for column in cursor.description]
         return bound.result(rows, cursor.rowcount, names)
 
@@ -230,7 +232,13 @@ def _sqlalchemy_errors(statement: str) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise exc.DBAPIError.instance(statement, None, error, sqlite3.Error) from error
+        raise _sqlalchemy_error(statement, error) from error
+
+
+def _sqlalchemy_error(statement: str, error: sqlite3.Error) -> exc.DBAPIError:
+    made = exc.DBAPIError.instance(statement, None, error, sqlite3.Error)
+    assert isinstance(made, exc.DBAPIError)  # noqa: S101 - of a driver's error it is one
+    return made
 
 
 def _is_busy(error: sqlite3.OperationalError) -> bool:

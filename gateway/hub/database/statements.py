@@ -7,6 +7,7 @@ key.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any, TypeVar, cast
 from weakref import WeakKeyDictionary
 
@@ -23,7 +24,6 @@ MAX_COMPILED = 500  # statements
 
 Params = Mapping[str, Any]
 _NO_COLUMNS = SimpleResultMetaData(())
-_METADATA_OF_TABLES: dict[Table, SimpleResultMetaData] = {}
 R = TypeVar("R", bound=tuple[Any, ...])
 Processor = Callable[[Any], Any]
 
@@ -201,11 +201,14 @@ class StatementCompiler:
 
 def row_of(table: Table, values: Mapping[str, Any]) -> Row[Any]:
     """Return the row that an INSERT of these values stores, so that it need not be read again."""
-    metadata = _METADATA_OF_TABLES.get(table)
-    if metadata is None:
-        metadata = _METADATA_OF_TABLES[table] = SimpleResultMetaData(table.columns.keys())
-    columns = tuple(values[column.name] if column.name in values else _default_of(column) for column in table.columns)
+    metadata, defaults = _metadata_and_defaults(table)
+    columns = tuple({**defaults, **values}.values())  # in the order of the defaults, which are of all columns
     return Row(metadata, None, metadata._key_to_index, columns)  # noqa: SLF001 - as a result makes its rows
+
+
+@cache
+def _metadata_and_defaults(table: Table) -> tuple[SimpleResultMetaData, Mapping[str, Any]]:
+    return SimpleResultMetaData(table.columns.keys()), {column.name: _default_of(column) for column in table.columns}
 
 
 def _default_of(column: Column[Any]) -> Any:  # noqa: ANN401 - of any type

@@ -37,7 +37,7 @@ class Transaction(ABC):
 
     async def execute(self, statement: Executable, params: ManyParams = None) -> StatementResult[Any]:
         """Execute a statement."""
-        if params is None or isinstance(params, Mapping):
+        if params is None or isinstance(params, dict | Mapping):  # of a dict Python knows it at once
             bound = self._compiler.bind(statement, params or {})
             self._note(bound)
             return await self._run(bound)
