@@ -130,6 +130,8 @@ _DELIVERIES: Mapping[str, Text] = {
     "filter.remove": _("(remove this filter)"),
     "deliveries.none": _("No delivery yet. This request announces the first one:"),
     "deliveries.first": _("The request that announces a delivery"),
+    "deliveries.python": _("The same with the Python SDK:"),
+    "deliveries.first_python": _("The program that announces a delivery"),
     "deliveries.none_carrier": _("This retailer has announced no delivery with your carrier."),
     "deliveries.none_found": _("No delivery fits."),
     "deliveries.all": _("All deliveries"),

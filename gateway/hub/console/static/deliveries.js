@@ -100,25 +100,48 @@ function row(one) {
     h("span", { class: "soft" }, name(one.carrier), " · ", name(one.entrance), " · ", parcelText(one))));
 }
 
-// The request that makes a first delivery, for a connection of this retailer if there is one.
-async function firstRequest(hub, signal) {
+// An order for tomorrow that a home of this retailer would take, if there is one: its connection, and its fields.
+async function firstOrder(hub, signal) {
   const [connection] = (await hub.get("v1/connections", { state: "granted", limit: 1 }, signal)).data;
   const { entrances, places, carriers } = connection?.terms ?? {};
+  const order = { name: "ORD-4711", entrance: entrances?.[0] ?? "front", place: places?.[0] ?? "hall", carrier: carriers?.[0] ?? "Colissimo" };
+  return { connection: connection?.id ?? "con-...", order, parcels: ["8L20524752032"] };
+}
+
+function curlOf({ connection, order, parcels }) {
   const start = new Date(Date.now() + 24 * HOUR_MS);
   start.setMinutes(0, 0, 0);
-  const delivery = {
-    name: "ORD-4711", entrance: entrances?.[0] ?? "front", place: places?.[0] ?? "hall", carrier: carriers?.[0] ?? "Colissimo",
-    window: { start: start.toISOString(), end: new Date(start.getTime() + 2 * HOUR_MS).toISOString() }, parcels: ["8L20524752032"],
-  };
-  const body = JSON.stringify({ connection: connection?.id ?? "con-...", delivery }, null, 2).replaceAll("'", "'\\''");
+  const window = { start: start.toISOString(), end: new Date(start.getTime() + 2 * HOUR_MS).toISOString() };
+  const body = JSON.stringify({ connection, delivery: { ...order, window, parcels } }, null, 2).replaceAll("'", "'\\''");
   return [`curl ${HUB}/v1/deliveries`, `-H "Authorization: Bearer $PERRON_API_KEY"`, "-H 'Content-Type: application/json'", `-d '${body}'`]
     .join(" \\\n  ");
+}
+
+function pythonOf({ connection, order, parcels }) {
+  const fields = Object.entries(order).map(([field, value]) => `    ${field}=${JSON.stringify(value)},\n`).join("");
+  return `import os
+from datetime import UTC, datetime, timedelta
+
+from perron.sdk import Client
+from perron.sdk.models import NewDeliveryOrder, NewPlainDelivery, NewWindow
+
+start = datetime.now(UTC) + timedelta(days=1)
+order = NewDeliveryOrder(
+${fields}    window=NewWindow(start=start, end=start + timedelta(hours=2)),
+    parcels=${JSON.stringify(parcels)},
+)
+with Client(${JSON.stringify(HUB)}, os.environ["PERRON_API_KEY"]) as hub:
+    made = hub.create_delivery(NewPlainDelivery(connection=${JSON.stringify(connection)}, delivery=order))
+print(made.state)
+`;
 }
 
 async function empty(about, filtered) {
   if (filtered) return [h("p", {}, say("deliveries.none_found")), h("p", {}, h("a", { href: "#/deliveries" }, say("deliveries.all")))];
   if (about.right === "carrier") return [h("p", {}, say("deliveries.none_carrier"))];
-  return [h("p", {}, say("deliveries.none")), copied(await firstRequest(about.hub, about.signal), say("deliveries.first"))];
+  const first = await firstOrder(about.hub, about.signal);
+  return [h("p", {}, say("deliveries.none")), copied(curlOf(first), say("deliveries.first")),
+    h("p", {}, say("deliveries.python")), copied(pythonOf(first), say("deliveries.first_python"))];
 }
 
 // The filters that count, each with a link that takes it away.

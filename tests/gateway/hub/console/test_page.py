@@ -2,7 +2,9 @@
 
 import asyncio
 import io
+import os
 import re
+import sys
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from importlib.resources import files
@@ -13,7 +15,7 @@ import pytest
 import pytest_asyncio
 import zxingcpp
 from PIL import Image
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import Locator, Page, Route, expect
 from standardwebhooks import Webhook
 
 from gateway.hub.console.page_texts import TEXTS
@@ -65,6 +67,14 @@ async def press_twice(button: Locator) -> None:
     await button.click()
 
 
+async def output_of(*command: str, key: str) -> str:
+    """What a reader's command prints who has set PERRON_API_KEY."""
+    env = {"PATH": "/usr/bin:/bin", "PYTHONPATH": os.pathsep.join(sys.path), "PERRON_API_KEY": key}
+    out, null = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
+    process = await asyncio.create_subprocess_exec(*command, env=env, stdout=out, stderr=null)
+    return (await process.communicate())[0].decode()
+
+
 async def in_the_way(page: Page) -> list[str]:
     """What is in the way of a reader: axe's faults, in both colour schemes, and what hangs out of a phone's screen."""
     found = await accessibility_problems(page)
@@ -77,6 +87,17 @@ async def in_the_way(page: Page) -> list[str]:
         found.append("it hangs out of a phone's screen")
     await page.set_viewport_size(before or {"width": 1280, "height": 900})
     return found
+
+
+async def hide(page: Page, *, is_hidden: bool) -> None:
+    """Put the tab behind another one, or in front again."""
+    await page.evaluate(
+        """hidden => {
+            Object.defineProperty(document, "hidden", { get: () => hidden, configurable: true });
+            document.dispatchEvent(new Event("visibilitychange"));
+        }""",
+        is_hidden,
+    )
 
 
 def running(home: ConnectedHome) -> dict[str, str]:
@@ -142,7 +163,17 @@ async def test_a_delivery_is_followed_to_its_window_and_its_cancel_to_the_home_s
         assert await track.locator("svg").count() == await track.locator("li").count() == 6, "each station has a sign"
         assert await in_the_way(page) == []
 
-        await press_twice(page.get_by_role("button", name="Cancel the delivery"))
+        await page.get_by_role("button", name="Ask for half an hour more").click()
+        await home.stands(made, "window_open", more_time="asked")
+        await expect(page.locator(".stands")).to_contain_text("More time: the household is asked")
+        cancel = page.get_by_role("button", name="Cancel the delivery")
+        await cancel.click()
+        await home.stands(made, "window_open", more_time="refused")
+        await expect(page.locator(".stands")).to_contain_text("More time: the household refused")
+        await expect(cancel).to_contain_text("Press again")  # the page was drawn anew meanwhile
+        _, told = await home.ask("GET", f"/v1/deliveries/{made['id']}")
+        assert told["cancel"] is None, "one press cancels nothing"
+        await cancel.click()
         await expect(page.get_by_text("Your cancel is on its way to the home").first).to_be_visible()
         _, told = await home.ask("GET", f"/v1/deliveries/{made['id']}")
         assert (told["cancel"], told["state"]) == ("requested", "window_open")
@@ -254,6 +285,21 @@ async def test_a_key_is_made_and_shown_once_and_when_it_is_revoked_it_signs_out(
         await expect(page.locator("li.event")).to_have_count(2)
         assert key not in await page.content(), "it is shown once"
 
+        async def lose(route: Route) -> None:
+            await route.fetch()
+            await route.abort()
+
+        await page.route("**/v1/api_keys", lose, times=1)
+        await page.get_by_label("Name of the key").fill("lost")
+        await page.get_by_role("button", name="Make the key").click()
+        await expect(page.locator("#told")).to_contain_text("The hub cannot be reached.")
+        await page.get_by_role("button", name="Try again").click()
+        await expect(page.locator(".once code")).to_be_visible()
+        await expect(page.locator("li.event")).to_have_count(3)
+        await expect(page.locator("li.event").first).to_contain_text("lost")  # and there is one of them only
+        await press_twice(page.get_by_role("button", name="Revoke: lost"))
+        await expect(page.locator("li.event")).to_have_count(2)
+
         reader = await browser.page(**DESK)
         await sign_in(reader, hub, key, f"#/deliveries/{made['id']}")
         await expect(reader.locator("#session")).to_contain_text("read only")
@@ -275,29 +321,34 @@ async def test_a_key_is_made_and_shown_once_and_when_it_is_revoked_it_signs_out(
         await expect(reader.locator("body")).not_to_contain_text("ORD-4711")
         await press_twice(page.get_by_role("button", name="Revoke, and sign out"))
         await expect(page.locator("#told")).to_have_text("You are signed out: you revoked your own key.")
-        await browser.leave(forgiven="401")
+        await browser.leave(forgiven="401|ERR_FAILED")
 
 
 async def test_an_empty_console_shows_the_request_that_makes_the_first_delivery(hub: RunningHub) -> None:
     home = await connected_home(hub)
     async with visitor() as browser:
         page = await signed_in(browser, home)
-        command = await page.locator("#page .copied code").inner_text()
-        assert home.retailer.token not in command
+        shown = page.locator("#page .copied code")
+        await expect(shown).to_have_count(2)
+        command, program = await shown.all_inner_texts()
+        assert home.retailer.token not in command + program
         assert await in_the_way(page) == []
-        shell = await asyncio.create_subprocess_exec(
-            "sh", "-c", command, env={"PATH": "/usr/bin:/bin", "PERRON_API_KEY": home.retailer.token},
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
-        )  # fmt: skip
-        said, _ = await shell.communicate()
-        assert b'"name":"ORD-4711"' in said
+        assert '"name":"ORD-4711"' in await output_of("sh", "-c", command, key=home.retailer.token)
         await expect(page.locator("ul.rows > li")).to_contain_text("ORD-4711")  # it looks by itself
+        program = program.replace("ORD-4711", "ORD-4710").replace("perron.sdk", "gateway.hub.sdk")  # its source
+        assert "awaiting_permission" in await output_of(sys.executable, "-c", program, key=home.retailer.token)
+        await expect(page.locator("ul.rows > li")).to_have_count(2)
         await page.get_by_role("link", name="Events").click()
         first = page.locator("li.event").first
         await expect(first).to_contain_text("Delivery announced")
         assert await in_the_way(page) == []
         await home.announce(name="ORD-4712")
         await expect(first).to_contain_text("ORD-4712")  # newest first, as it happens
+        async with page.expect_event("requestfailed", lambda request: "/v1/events/stream" in request.url):
+            await hide(page, is_hidden=True)  # a tab in the background uses no stream
+        await home.announce(name="ORD-4713")
+        await hide(page, is_hidden=False)
+        await expect(first).to_contain_text("ORD-4713")
         await page.get_by_label("Type").select_option("ping")
         await expect(page.get_by_text("No event fits.")).to_be_visible()
 
