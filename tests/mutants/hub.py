@@ -138,6 +138,16 @@ MUTANTS: tuple[Mutant, ...] = (
         tests=(f"{AT_LEAST_ONCE}::test_a_loop_looks_when_it_is_woken_and_less_and_less_often_when_it_finds_nothing",),
     ),
     Mutant(
+        name="an event that another process stores at this moment counts as a fault",
+        file="gateway/hub/boxes/ingest.py",
+        old="            except IntegrityError:  # another process has stored one of the events at this moment\n"
+        "                await self._store_batch(name, messages, effects=effects)\n",
+        new="            except IntegrityError:\n                raise\n",
+        tests=(
+            "tests/gateway/hub/boxes/test_box_events.py::test_an_event_that_two_processes_store_at_once_is_stored_once_and_acknowledged",
+        ),
+    ),
+    Mutant(
         name="nobody was there outlives a hello",
         file="gateway/hub/at_least_once.py",
         old='table.c.id == bindparam("row"), due == UNTIL)',

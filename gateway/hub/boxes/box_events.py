@@ -42,23 +42,32 @@ _SELECT_HOME = (
     .where(homes.c.id == bindparam("home"), homes.c.revoked.is_(None))
     .with_for_update(key_share=True)
 )  # fmt: skip
-_SELECT_NEWEST_EVENT = (
-    select(home_events.c.seq, home_events.c.token)
-    .where(home_events.c.home == bindparam("home"))
-    .order_by(home_events.c.seq.desc())
-    .limit(1)
+_NEWEST_EVENT = select(home_events.c.seq, home_events.c.token).order_by(home_events.c.seq.desc()).limit(1)
+_SELECT_NEWEST_EVENT = _NEWEST_EVENT.where(home_events.c.home == bindparam("home"))
+_NEWEST_OF_HOME = _NEWEST_EVENT.where(home_events.c.home == homes.c.id)
+_SELECT_HOME_AND_NEWEST = _SELECT_HOME.add_columns(
+    _NEWEST_OF_HOME.with_only_columns(home_events.c.seq).scalar_subquery().label("newest_seq"),
+    _NEWEST_OF_HOME.with_only_columns(home_events.c.token).scalar_subquery().label("newest_token"),
 )
 _INSERT_EVENT = insert(home_events)
 _THIS_JOB = (jobs.c.id == bindparam("job"), jobs.c.home == bindparam("whose"))
 _SELECT_JOB = select(jobs.c.due, jobs.c.delivery, jobs.c.kind, jobs.c.sha256).where(*_THIS_JOB)
 _UPDATE_JOB = update(jobs).where(*_THIS_JOB)
-_SELECT_DELIVERY_BY_NAME = select(deliveries).where(
+_RECEIVE_JOB = (
+    update(jobs)
+    .where(*_THIS_JOB, jobs.c.due.is_not(None))
+    .values(received=bindparam("when"), refused=None, due=None)
+    .returning(jobs.c.id)
+)
+_SELECT_DELIVERY = select(
+    deliveries, events.has_enabled(deliveries.c.retailer, deliveries.c.sandbox).label("has_endpoints")
+)
+_SELECT_DELIVERY_BY_NAME = _SELECT_DELIVERY.where(
     deliveries.c.home == bindparam("home"), deliveries.c.brand == bindparam("brand"),
     deliveries.c.name == bindparam("name"),
 )  # fmt: skip
 _SELECT_DELIVERY_BY_DIGEST = (
-    select(deliveries)
-    .join(jobs, jobs.c.delivery == deliveries.c.id)
+    _SELECT_DELIVERY.join(jobs, jobs.c.delivery == deliveries.c.id)
     .where(jobs.c.home == bindparam("home"), jobs.c.sha256 == bindparam("sha256"))
     .limit(1)
 )
@@ -85,7 +94,11 @@ class EventOutcome(StrEnum):
 async def newest_event(tx: Transaction, home: str) -> tuple[int, str]:
     """Return the number of a home's newest stored event, and the digest of its token; 0: there is none."""
     row = (await tx.execute(_SELECT_NEWEST_EVENT, {"home": home})).one_or_none()
-    return (0, box_hub.GENESIS_DIGEST) if row is None else (row.seq, box_hub.token_digest(row.token))
+    return (0, box_hub.GENESIS_DIGEST) if row is None else (row.seq, _head_of(row.token))
+
+
+def _head_of(newest: bytes | None) -> str:
+    return box_hub.GENESIS_DIGEST if newest is None else box_hub.token_digest(newest)
 
 
 def acknowledgement(home: Row[Any], seq: int, head: str) -> bytes:
@@ -108,12 +121,15 @@ class HomeTransaction:
 
     @classmethod
     async def begin(cls, tx: Transaction, home: str, now: datetime, **more: Any) -> Self | None:  # noqa: ANN401 - fields of a subclass
-        """Lock a home that is not revoked, or return None."""
-        row = (await tx.execute(_SELECT_HOME, {"home": home})).one_or_none()
+        """Lock a home that is not revoked, or return None.
+
+        If another process stores an event of the home while this one waits for the lock, PostgreSQL still returns the
+        event before as the newest. Storing that event again then raises IntegrityError.
+        """
+        row = (await tx.execute(_SELECT_HOME_AND_NEWEST, {"home": home})).one_or_none()
         if row is None:
             return None
-        seq, head = await newest_event(tx, home)
-        return cls(tx=tx, home=row, now=now, seq=seq, head=head, **more)
+        return cls(tx=tx, home=row, now=now, seq=row.newest_seq or 0, head=_head_of(row.newest_token), **more)
 
     async def on_hello(self, hello: Hello) -> str | None:
         """Handle a box's start: all its jobs become due; return its new key, if one follows from the known key."""
@@ -151,19 +167,21 @@ class HomeTransaction:
 
     async def on_receipt(self, receipt: JobReceipt) -> str | None:
         """Store that a box received or refused a job; return the receipt's state, or None if no such job waited."""
-        refused = None if receipt.state == "received" else (receipt.why or "it said no more")
         mine = {"job": receipt.job, "whose": self.home.id}
+        if receipt.state == "received":
+            received = await self.tx.execute(_RECEIVE_JOB, {**mine, "when": self.now})
+            return None if received.one_or_none() is None else receipt.state
         row = (await self.tx.execute(_SELECT_JOB, mine)).one_or_none()
         if row is None or row.due is None:
             return None
-        when = self.now if refused is None else None
-        await self.tx.execute(_UPDATE_JOB, {**mine, "received": when, "refused": refused, "due": None})
-        if refused is not None and row.delivery is not None:
+        refused = receipt.why or "it said no more"
+        await self.tx.execute(_UPDATE_JOB, {**mine, "refused": refused, "due": None})
+        if row.delivery is not None:
             refusal = DeliveryResult(box="hub", at=self.now, accepted=False, code="malformed")
             await self._update_delivery(await find_delivery(self.tx, row.delivery), refusal, seq=0)
-        if refused is not None and row.kind == JobKind.DELIVERY and row.delivery is None:
+        if row.kind == JobKind.DELIVERY and row.delivery is None:
             await brand_messages.on_refusal(self.tx, self.home.id, row.sha256, "too_many", self.now)
-        if refused is not None and row.kind == JobKind.CONNECT:
+        if row.kind == JobKind.CONNECT:
             token = (await self.tx.execute(select(jobs.c.token).where(jobs.c.id == receipt.job))).scalar_one()
             await on_question_refused(self.tx, self.home.id, token, self.now)
         return receipt.state
@@ -190,14 +208,15 @@ class HomeTransaction:
         delivery = None if event.result is None or not effects else await self._delivery_of(event.result)
         stored = {"home": self.home.id, "seq": event.seq, "token": token, "key": self.home.box_key, "at": self.now,
                   "delivery": None if delivery is None else delivery.id}  # fmt: skip
-        await self.tx.execute(_INSERT_EVENT, stored)
+        await self.tx.execute_later(_INSERT_EVENT, stored)
         self.seq, self.head = event.seq, box_hub.token_digest(token)
         if not effects:
             return EventOutcome.KEPT
         if event.result is not None:
-            await self._update_delivery(delivery, event.result, seq=event.seq)
             if delivery is None:
                 await self._refuse_brand_message(event.result)
+            else:
+                await self._update_delivery(delivery, event.result, seq=event.seq, has_endpoints=delivery.has_endpoints)
         if event.answer is not None:
             await brand_messages.on_answer(self.tx, self.home, event.answer, self.now)
         if event.decided is not None:
@@ -264,10 +283,13 @@ class HomeTransaction:
             code = result.code or "malformed"
             await brand_messages.on_refusal(self.tx, self.home.id, result.token_sha256, code, self.now)
 
-    async def _update_delivery(self, row: Row[Any] | None, result: DeliveryResult, *, seq: int) -> None:
-        """Store the state of a delivery, and notify its retailer if it changed. `seq` 0: the hub itself decided."""
-        if row is None:
-            return
+    async def _update_delivery(
+        self, row: Row[Any], result: DeliveryResult, *, seq: int, has_endpoints: bool = True
+    ) -> None:
+        """Store the state of a delivery, and notify its retailer if it changed.
+
+        `seq` 0: the hub itself decided. `has_endpoints`: as in `events.emit`.
+        """
         before = {name: getattr(row, name) for name in STATUS_FIELDS}
         facts = await columns_after(self.tx, row, result)
         newest = await newest_version(self.tx, row, result)
@@ -282,7 +304,7 @@ class HomeTransaction:
             changed["changed"] = self.now
         changed |= facts
         changed["untold"] = waits and (row.untold or after != before)
-        await self.tx.execute(_UPDATE_DELIVERY, {"delivery": row.id, **changed, "seq": max(seq, row.seq)})
+        await self.tx.execute_later(_UPDATE_DELIVERY, {"delivery": row.id, **changed, "seq": max(seq, row.seq)})
         if "promise" in changed:  # a refused change: the order before it counts again
             await store_parcels(self.tx, row, changed["promise"], row.promise)
         is_refusal = result.accepted is False
@@ -291,7 +313,7 @@ class HomeTransaction:
         data = event_data(row, changed)
         if is_refusal:
             data["answer"] = {"version": result.version, "accepted": False, "code": public_reason(result.code)}
-        await events.emit(self.tx, row, events.EventType.DELIVERY_CHANGED, data, self.now)
+        await events.emit(self.tx, row, events.EventType.DELIVERY_CHANGED, data, self.now, has_endpoints=has_endpoints)
 
 
 async def refuse_job(store: HubStore, home: str, job: str, reason: str, now: datetime) -> bool:

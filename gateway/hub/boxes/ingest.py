@@ -13,6 +13,7 @@ from typing import assert_never
 
 import structlog
 from sqlalchemy import bindparam, update
+from sqlalchemy.exc import IntegrityError
 
 from gateway.hub.boxes.box_events import EventOutcome, HomeTransaction, acknowledgement
 from gateway.hub.boxes.home_limits import EventRetention, HomeRateLimits
@@ -139,7 +140,10 @@ class Ingest:
 
     async def _try_storing(self, item: str, name: str, messages: BoxMessages, *, effects: bool = True) -> bool:
         with self.context.containment.piece("ingest", item, foreseen=(StoreUnavailable,)) as piece:
-            await self._store_batch(name, messages, effects=effects)
+            try:
+                await self._store_batch(name, messages, effects=effects)
+            except IntegrityError:  # another process has stored one of the events at this moment
+                await self._store_batch(name, messages, effects=effects)
         return piece.fault is None
 
     async def _store_batch(self, name: str, messages: BoxMessages, *, effects: bool) -> None:

@@ -1,3 +1,4 @@
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -12,9 +13,12 @@ from gateway.domain.delivery.promise import State
 from gateway.domain.now import Now
 from gateway.evidence import succession
 from gateway.hub.boxes.box_events import EventOutcome, HomeTransaction, newest_event
+from gateway.hub.boxes.home_limits import EventRetention, HomeRateLimits
+from gateway.hub.boxes.ingest import Ingest
 from gateway.hub.database.store import HubStore
 from gateway.hub.database.tables import browsers, connections, deliveries, events, home_events, homes, jobs, retailers
 from gateway.hub.deliveries import jobs as job_store
+from gateway.mqtt.packets import InboundMessage
 from gateway.protocol.box_hub import (
     GENESIS_DIGEST,
     Ack,
@@ -25,12 +29,15 @@ from gateway.protocol.box_hub import (
     OpenDelivery,
     PermissionDecision,
     token_digest,
+    up_topic,
 )
 from gateway.protocol.browser_envelope import Jwk, load_private_key
 from gateway.protocol.consent_request import AskedTerms, ConsentMessage, RequestedKey, sign_consent
 from gateway.protocol.keys import BoxKey
-from tests.boxes import NOW, EventJournal, insert_connection, insert_delivery, insert_home, make_result
+from gateway.system.containment import Containment
+from tests.boxes import NOW, EventJournal, insert_connection, insert_delivery, insert_home, make_result, worker_context
 from tests.hubs import database, make_database
+from tests.waiting import wait_until
 
 ASKED = AskedTerms(carriers=("Chronopost",))
 
@@ -337,3 +344,30 @@ async def test_a_box_that_tells_of_browsers_without_end_keeps_the_newest_few(
         async with here.store.reading() as tx:
             left = sorted((await tx.scalars(select(browsers.c.id))).all())
     assert [int(one[4:], 16) for one in left] == [2, 3, 5], "one that ended goes first"
+
+
+async def test_an_event_that_two_processes_store_at_once_is_stored_once_and_acknowledged(tmp_path: Path) -> None:
+    async with hub(tmp_path) as here:
+        event = here.journal.add(make_result("lune", "d-1", State.VISITING))
+        acknowledged: list[Ack] = []
+        faults: list[str] = []
+        ingest = Ingest(
+            worker_context(here.store, containment=Containment(count=faults.append)),
+            publish=lambda _topic, payload: acknowledged.append(Ack.model_validate_json(payload)),
+            rate_limits=HomeRateLimits(1_000, 10**9, monotonic=lambda: 0.0),
+            retention=EventRetention(max_events=10**6, max_age=timedelta(days=400)),
+        )
+        work = asyncio.create_task(ingest.run())
+        async with here.store.writing() as tx:
+            other = await HomeTransaction.begin(tx, "home-1", NOW)  # the other process holds the home's row
+            assert other is not None
+            topic = up_topic(1, "home-1", "evt")
+            ingest.on_message(InboundMessage(topic=topic, payload=event, retain=False, session=1))
+            await asyncio.sleep(0.2)  # by now it waits for that row
+            assert await other.on_event(event) is EventOutcome.KEPT
+        await wait_until(lambda: acknowledged)
+        work.cancel()
+        await asyncio.wait({work})
+        assert [(ack.seq, ack.head) for ack in acknowledged] == [(1, token_digest(event))]
+        assert faults == []
+        assert len(await here.told()) == 1
