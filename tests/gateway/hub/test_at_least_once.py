@@ -65,9 +65,9 @@ class Queue(ABC):
         self.context = worker_context(store, now=lambda: self.now)
 
     @contextlib.asynccontextmanager
-    async def process(self, count: int = 1) -> AsyncIterator[None]:
-        """Run so many processes of a hub until the block ends; then they are killed."""
-        senders = [self._sender() for _ in range(count)]
+    async def process(self, *, also: int = 0) -> AsyncIterator[None]:
+        """Run a process of a hub until the block ends, and so many `also` on PostgreSQL; then they are killed."""
+        senders = [self._sender() for _ in range(1 if self.store.has_one_writer else 1 + also)]
         tasks = [asyncio.create_task(run()) for run, _ in senders]
         self._wake_ups = [wake_up for _, wake_up in senders]
         await asyncio.sleep(0)
@@ -227,8 +227,7 @@ Opened = Callable[[Path], contextlib.AbstractAsyncContextManager[Queue]]
 async def test_what_is_stored_together_goes_in_its_order_and_once_though_two_processes_send(
     opened: Opened, tmp_path: Path
 ) -> None:
-    async with opened(tmp_path) as queue, queue.process(2):
-        await asyncio.sleep(0.05)
+    async with opened(tmp_path) as queue, queue.process(also=1):
         for lane in "abcdef":
             await queue.put(lane, *(f"{lane}{number}" for number in range(5)))
         queue.later(0)
@@ -279,7 +278,7 @@ async def test_what_a_process_learns_too_late_changes_nothing_that_another_has_s
             return False
 
         queue.answer = slow_at_first
-        async with queue.process(2):
+        async with queue.process(also=1):
             await wait_until(lambda: len(queue.heard) == 1)
             queue.later(61)
             await wait_until(lambda: len(queue.heard) == 2)

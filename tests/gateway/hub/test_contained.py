@@ -254,14 +254,14 @@ async def test_a_job_that_cannot_be_rung_ends_and_its_retailer_hears_of_it_and_e
 async def test_a_word_that_cannot_be_worked_costs_no_other_home_s_and_no_other_word_of_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    raising, told = ExceptionSource(IN_A_TRANSACTION), HomeTransaction._update_delivery  # noqa: SLF001 - where the fault is thrown in
+    raising, told = ExceptionSource(IN_A_TRANSACTION), HomeTransaction._delivery_of  # noqa: SLF001 - where the fault is thrown in
 
-    async def poisoned(self: HomeTransaction, row: Any, said: Any, **more: Any) -> None:  # noqa: ANN401 - its own arguments
+    async def poisoned(self: HomeTransaction, said: Any) -> Any:  # noqa: ANN401 - its own argument, and its own answer
         if said.delivery is not None and said.delivery.startswith("poison"):
             raising.now()
-        await told(self, row, said, **more)
+        return await told(self, said)
 
-    monkeypatch.setattr(HomeTransaction, "_update_delivery", poisoned)
+    monkeypatch.setattr(HomeTransaction, "_delivery_of", poisoned)
     store, faults, acked = await at_store(tmp_path), list[str](), dict[str, Ack]()
     journals = {name: EventJournal(name, BoxKey.generate()) for name in ("home-1", "home-2")}
     async with store.writing() as tx:
