@@ -205,6 +205,8 @@ class ApiDispatcher:
         """
         requester = await self._authenticate(request, operation)
         headers = COMMON_HEADERS | self.rate_limits.take(requester, self._address_of(request), operation)
+        if operation.deprecated is not None:
+            headers |= operation.deprecated.headers
         _check_query(request, operation)
         read = ApiRequest(request.scope, request.receive)
         read.raw_body = b"" if operation.body is None else await _read_body(request, operation)

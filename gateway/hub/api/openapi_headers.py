@@ -35,6 +35,12 @@ HEADERS: Mapping[str, Mapping[str, Any]] = {
         "Idempotent-Replayed",
         "`true`: this is the stored answer to an earlier request with the same `Idempotency-Key`.", "true",
     ),
+    "Deprecation": _header(
+        "Deprecation", "Since when the operation is deprecated (RFC 9745).", "@1798761600", required=True
+    ),
+    "Sunset": _header(
+        "Sunset", "The earliest end of the operation (RFC 8594).", "Sat, 01 Jan 2028 00:00:00 GMT", required=True
+    ),
     "WwwAuthenticate": _header(
         "WWW-Authenticate", "How a request is authenticated (RFC 6750).", 'Bearer realm="perron"', required=True
     ),
@@ -76,5 +82,8 @@ def _names(operation: ApiOperation, status: int) -> Iterator[str]:
         yield "Location"
     if is_good and operation.idempotency:
         yield "IdempotentReplayed"
+    if is_good and operation.deprecated is not None:
+        yield "Deprecation"
+        yield "Sunset"
     if status == HTTPStatus.UNAUTHORIZED:
         yield "WwwAuthenticate"

@@ -4,7 +4,8 @@ import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import field
-from datetime import datetime
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from enum import StrEnum, auto
 from functools import partial
 from inspect import Parameter, Signature, cleandoc
@@ -181,6 +182,19 @@ def links_to(parameter: str, *operations: str) -> OperationLinks:
     return {name: {parameter: "$response.body#/id"} for name in operations}
 
 
+class Deprecation(Frozen):
+    """That an operation is deprecated since an instant, and when it may end (docs/retailer/versioning.md)."""
+
+    since: datetime
+    ends: datetime
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers that tell a client so: RFC 9745 and RFC 8594."""
+        ends = format_datetime(self.ends.astimezone(UTC), usegmt=True)
+        return {"Deprecation": f"@{int(self.since.timestamp())}", "Sunset": ends}
+
+
 class ApiOperation(Frozen):
     """One operation. `name` is its operationId. `headers`: a model whose fields have the headers' names as aliases.
 
@@ -208,6 +222,7 @@ class ApiOperation(Frozen):
     refuses: AbstractSet[Code] = frozenset()
     links: OperationLinks = field(default_factory=dict)
     location: bool = False
+    deprecated: Deprecation | None = None
     max_body_bytes: int = 65_536
     strict_limit: bool = False
     only_asks: bool = False
@@ -366,7 +381,8 @@ class OperationGroup(APIRouter):
                 description=cleandoc(handler.__doc__ or ""),
                 response_model=answer if operation.media_type == "application/json" else None,
                 status_code=operation.statuses[0], response_class=_RESPONSE_CLASSES[operation.media_type],
-                responses=_responses(operation), openapi_extra=_openapi_extra(operation),
+                responses=_responses(operation), deprecated=operation.deprecated is not None or None,
+                openapi_extra=_openapi_extra(operation),
             )  # fmt: skip
             return handler
 

@@ -5,6 +5,8 @@ import sys
 from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from copy import deepcopy
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,17 +14,19 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from sqlalchemy import insert
 
 from gateway.domain.delivery.barcodes import courier_token_digest, new_courier_token
+from gateway.hub.api.carriers import CARRIERS
 from gateway.hub.api.delivery_models import Change, Delivery, NewPromise
 from gateway.hub.api.openapi import HOMES, RETAILERS
 from gateway.hub.api.openapi_schemas import SCHEMA_PATH, references, subschemas
 from gateway.hub.database.tables import browsers
 from gateway.hub.deliveries.events import EventType
+from gateway.hub.http.operation import Deprecation
 from gateway.protocol.browser_envelope import Jwk, private_scalar
 from gateway.protocol.keys import BoxKey
 from tests.announcing import connected_home
 from tests.api_documents import Document, api_document, merged_document
 from tests.boxes import connected_to_broker, insert_home
-from tests.hubs import RunningHub, broker_account, homes_broker, run_hub
+from tests.hubs import RunningHub, broker_account, homes_broker, hub_file, run_hub
 from tests.joins import with_boxes
 from tests.mosquitto import Mosquitto
 from tests.remotebrowser import RemoteBrowser
@@ -169,6 +173,26 @@ def test_what_the_documents_say_of_headers_is_what_the_hub_sends(document: Docum
     }  # fmt: skip
     assert {"Retry-After", "RateLimit"} <= set(created["429"]["headers"])
     assert "WWW-Authenticate" in created["401"]["headers"]
+
+
+async def test_a_deprecated_operation_says_so_in_the_document_and_in_each_good_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (route,) = CARRIERS
+    old = Deprecation(since=datetime(2027, 1, 1, tzinfo=UTC), ends=datetime(2029, 1, 1, tzinfo=UTC))
+    monkeypatch.setattr(route.endpoint, "operation", replace(route.operation, deprecated=old))
+    monkeypatch.setattr(route, "deprecated", True)
+    async with run_hub(hub_file(tmp_path)) as hub:
+        async with hub.http.get("/v1/carriers") as answer:
+            assert answer.headers["Deprecation"] == "@1798761600"
+            assert answer.headers["Sunset"] == "Mon, 01 Jan 2029 00:00:00 GMT"
+        async with hub.http.get("/v1/hub_key") as answer:
+            assert not {"Deprecation", "Sunset"} & set(answer.headers)
+        async with hub.http.get("/openapi.json") as answer:
+            document = await answer.json()
+    entry = document["paths"]["/v1/carriers"]["get"]
+    assert entry["deprecated"] is True
+    assert {"Deprecation", "Sunset"} <= set(entry["responses"]["200"]["headers"])
 
 
 def operations(document: Document) -> list[Document]:
