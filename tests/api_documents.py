@@ -5,6 +5,7 @@ from functools import cache
 from typing import Any, cast
 
 from fastapi import FastAPI
+from jsonschema import Draft202012Validator
 
 from gateway.hub.api import sandboxes
 from gateway.hub.api.homes import BrokerAt, HomeOperations
@@ -35,3 +36,10 @@ def merged_document(*, url: str = URL) -> Document:
     whole, homes = api_document(url=url), api_document(HOMES.path, url=url)
     components = {kind: {**part, **homes["components"].get(kind, {})} for kind, part in whole["components"].items()}
     return {**whole, "paths": whole["paths"] | homes["paths"], "components": components}
+
+
+def mistakes(document: Document, schema: Document, value: object) -> list[str]:
+    """Return where a value does not fit a schema of a document; empty: it fits."""
+    whole = {**schema, "components": document["components"]}
+    validator = Draft202012Validator(whole, format_checker=Draft202012Validator.FORMAT_CHECKER)
+    return [f"{error.json_path}: {error.message[:300]}" for error in validator.iter_errors(value)]

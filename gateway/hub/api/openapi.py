@@ -19,6 +19,7 @@ from pydantic.json_schema import models_json_schema
 from gateway.domain.frozen import Frozen
 from gateway.hub.api.dispatch import COMMON_HEADERS
 from gateway.hub.api.openapi_events import EVENT_DATA_MODELS, DeliveryEventData, event_schemas, webhooks
+from gateway.hub.api.openapi_examples import add_examples
 from gateway.hub.api.openapi_headers import header_components, response_headers
 from gateway.hub.api.openapi_schemas import (
     SCHEMA_PATH,
@@ -176,6 +177,7 @@ class ApiDocument:
                 for status, response in entry["responses"].items():
                     response["headers"] = response_headers(operation, int(status))
         components["headers"] = header_components(written["paths"])
+        add_examples(written)
         return {"jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema", **written}
 
     @property

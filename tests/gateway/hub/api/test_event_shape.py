@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from gateway.hub.api.openapi_schemas import SCHEMA_PATH
 from tests.announcing import ConnectedHome, connected_home
+from tests.api_documents import api_document, mistakes
 from tests.gateway.hub.api.test_events import everything, first
 from tests.hubs import hub_file, run_hub
 from tests.receiver import shared_receiver
@@ -39,6 +41,10 @@ async def test_the_list_the_stream_and_a_webhook_tell_an_event_in_one_shape(tmp_
         assert message.keys() - event.keys() == OF_A_WEBHOOK
         assert (message["event"], json.dumps(message["at"])) == (event["id"], json.dumps(event["at"]))
         assert {"id", "seq", "type", "about", "at", "sandbox", "request", "data"} == event.keys()
+    assert mistakes(api_document(), {"$ref": f"{SCHEMA_PATH}Events"}, {"data": listed, "next": None}) == []
+    for message in sent:
+        hook = api_document()["webhooks"][message["type"]]["post"]["requestBody"]["content"]["application/json"]
+        assert mistakes(api_document(), hook["schema"], message) == []
     assert [event["request"] for event in listed[:2]] == [request, None], "a home's answer is no request's"
     assert [event["data"]["answered"] for event in listed[:2]] == [None, 1]
     assert [event["data"]["metadata"] for event in listed[:2]] == [{"order": "7"}] * 2

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from copy import deepcopy
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
@@ -23,13 +24,15 @@ from gateway.hub.deliveries.events import EventType
 from gateway.hub.http.operation import Deprecation
 from gateway.protocol.browser_envelope import Jwk, private_scalar
 from gateway.protocol.keys import BoxKey
+from gateway.system.clock import machine_time
 from tests.announcing import connected_home
-from tests.api_documents import Document, api_document, merged_document
+from tests.api_documents import Document, api_document, merged_document, mistakes
 from tests.boxes import connected_to_broker, insert_home
 from tests.hubs import RunningHub, broker_account, homes_broker, hub_file, run_hub
 from tests.joins import with_boxes
 from tests.mosquitto import Mosquitto
 from tests.remotebrowser import RemoteBrowser
+from tests.sandboxes import create_sandbox
 from tests.waiting import wait_until
 
 HERE = Path(__file__).parent
@@ -163,7 +166,9 @@ def test_each_type_of_event_has_a_payload_of_its_own_in_lists_and_in_webhooks(do
 
 def test_a_stream_is_text_and_no_json(document: Document) -> None:
     good = document["paths"]["/v1/events/stream"]["get"]["responses"]["200"]
-    assert good["content"] == {"text/event-stream": {"schema": {"type": "string"}}}
+    assert {kind: content["schema"] for kind, content in good["content"].items()} == {
+        "text/event-stream": {"type": "string"}
+    }
 
 
 def test_what_the_documents_say_of_headers_is_what_the_hub_sends(document: Document) -> None:
@@ -173,6 +178,59 @@ def test_what_the_documents_say_of_headers_is_what_the_hub_sends(document: Docum
     }  # fmt: skip
     assert {"Retry-After", "RateLimit"} <= set(created["429"]["headers"])
     assert "WWW-Authenticate" in created["401"]["headers"]
+
+
+def examples_of(content: Document) -> list[tuple[Document, Any]]:
+    """Each example in the content of a body or an answer, with its schema."""
+    return [(kind["schema"], one["value"]) for kind in content.values() for one in kind.get("examples", {}).values()]
+
+
+def test_each_body_and_each_answer_has_examples_that_fit_it(document: Document) -> None:
+    for entry in [*operations(document), *(methods["post"] for methods in document["webhooks"].values())]:
+        good = [answer for status, answer in entry["responses"].items() if status < "3" and "content" in answer]
+        for part in [*good, *([entry["requestBody"]] if "requestBody" in entry else [])]:
+            examples = examples_of(part["content"])
+            assert examples, entry["operationId"]
+            for schema, value in examples:
+                assert mistakes(document, schema, value) == [], entry["operationId"]
+
+
+def test_each_kind_of_a_body_has_an_example(document: Document) -> None:
+    for path, method in (("/v1/deliveries", "post"), ("/v1/deliveries/{delivery_id}", "patch")):
+        content = document["paths"][path][method]["requestBody"]["content"]
+        (kinds,) = [schemas_of(document)[name]["oneOf"] for name in references(content["application/json"]["schema"])]
+        for kind in kinds:
+            assert any(mistakes(document, kind, value) == [] for _, value in examples_of(content)), kind
+
+
+async def test_an_example_of_a_request_is_one_that_a_hub_takes(tmp_path: Path, document: Document) -> None:
+    """A hub's own answers are compared with their schemas by schemathesis; here its examples are sent."""
+    file = hub_file(tmp_path).model_copy(update={"sandbox": True})
+    async with run_hub(file) as hub:
+        sandbox = await create_sandbox(hub)
+        known = {"connection": sandbox.said["connection"]}
+        for path in (
+            "/v1/api_keys",
+            "/v1/brands",
+            "/v1/deliveries",
+            "/v1/connections",
+            "/v1/availability",
+            "/v1/webhook_endpoints",
+        ):
+            entry = document["paths"][path]["post"]
+            expected = min(entry["responses"])
+            for schema, value in examples_of(entry["requestBody"]["content"]):
+                if "token" in value:
+                    continue  # which no brand signed
+                body = json.loads(json.dumps({**value, **known} if "connection" in value else value))
+                status, answer = await sandbox.ask("POST", path, _ahead(body))
+                assert str(status) in {expected, "201"}, (path, answer)
+                assert mistakes(document, schema, value) == []
+                content = entry["responses"][str(status)]["content"]["application/json"]
+                assert mistakes(document, content["schema"], answer) == [], path
+        _, page = await sandbox.ask("GET", "/v1/events?limit=100")
+        assert {"delivery.created", "webhook_endpoint.challenge"} <= {event["type"] for event in page["data"]}
+        assert mistakes(document, {"$ref": f"{SCHEMA_PATH}Events"}, page) == []
 
 
 async def test_a_deprecated_operation_says_so_in_the_document_and_in_each_good_answer(
@@ -193,6 +251,15 @@ async def test_a_deprecated_operation_says_so_in_the_document_and_in_each_good_a
     entry = document["paths"]["/v1/carriers"]["get"]
     assert entry["deprecated"] is True
     assert {"Deprecation", "Sunset"} <= set(entry["responses"]["200"]["headers"])
+
+
+def _ahead(body: Document) -> Document:
+    """Return the body with its windows in the days to come."""
+    start = machine_time() + timedelta(days=1)
+    times = {"start": start.isoformat(), "end": (start + timedelta(hours=2)).isoformat()}
+    for part in (body.get("delivery", {}).get("window", {}), *body.get("items", ())):
+        part.update(times if "start" in part else {})
+    return body
 
 
 def operations(document: Document) -> list[Document]:
