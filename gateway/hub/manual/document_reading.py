@@ -1,5 +1,6 @@
 """Reads the API's OpenAPI document for the templates of the manual. Pure."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -71,6 +72,14 @@ def fields_of(schema: Schema) -> list[dict[str, Any]]:
 def content_type(answer: Mapping[str, Any]) -> Sequence[ManualText]:
     """Describe the type of a body or a response; it is empty if there is none."""
     return next((type_texts(content["schema"]) for content in answer.get("content", {}).values()), ())
+
+
+def example_texts(part: Mapping[str, Any]) -> list[str]:
+    """Return the examples of a body or a response as indented JSON; a text, as a stream is, stays as it is."""
+    values = [
+        each["value"] for content in part.get("content", {}).values() for each in content.get("examples", {}).values()
+    ]
+    return [each if isinstance(each, str) else json.dumps(each, indent=2, ensure_ascii=False) for each in values]
 
 
 def type_texts(schema: Schema) -> list[ManualText]:

@@ -10,7 +10,14 @@ from fastapi.responses import HTMLResponse, Response
 from gateway.hub.api.openapi import ApiDocument
 from gateway.hub.http.operation import PageRoute
 from gateway.hub.http.problem import ApiProblem, Code
-from gateway.hub.manual.document_reading import bound_texts, content_type, fields_of, read_chapters, type_texts
+from gateway.hub.manual.document_reading import (
+    bound_texts,
+    content_type,
+    example_texts,
+    fields_of,
+    read_chapters,
+    type_texts,
+)
 from gateway.system.html_templates import html_environment
 
 # No script, no form, no frame, nothing from other servers.
@@ -43,7 +50,7 @@ class Manual:
         environment.globals.update(
             url=self._url, codes=tuple(Code), chapters=chapters,
             shapes=sorted(document["components"]["schemas"].items()), fields_of=fields_of, content_type=content_type,
-            type_texts=type_texts, bound_texts=bound_texts,
+            type_texts=type_texts, bound_texts=bound_texts, example_texts=example_texts,
         )  # fmt: skip
         pages = {"": environment.get_template("manual.html").render()}
         problem = environment.get_template("problem.html")

@@ -123,9 +123,15 @@ def changed(change: Change) -> Document:
     return document
 
 
+UNPROVEN: dict[str, str] = {}
+"""Changes that jsoncompat cannot judge, such as a pattern that allows more: by their place, why no client breaks."""
+
+
 def test_each_client_of_the_released_document_still_works() -> None:
     released: Document = json.loads(RELEASED.read_text(encoding="utf-8"))
-    assert list(breaks(released, api_document())) == []
+    found = dict(line.split(": ", 1) for line in breaks(released, api_document()))
+    assert {place: why for place, why in found.items() if place not in UNPROVEN} == {}
+    assert UNPROVEN.keys() <= found.keys(), "what is no longer found is taken off"
 
 
 @pytest.mark.parametrize("change", BREAKING)
