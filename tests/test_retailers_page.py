@@ -1,13 +1,20 @@
-"""docs/retailer/guide.md is what it says: its blocks are run as they stand, in their order, against a real hub."""
+"""docs/retailer/guide.md is what it says: its blocks are run as printed, by a reader who fills in what it asks."""
 
 import asyncio
+import contextlib
 import json
 import os
 import re
 import sys
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
+import aiohttp
 import pytest
 
 from gateway.domain.delivery.barcodes import (
@@ -27,70 +34,161 @@ from tests.hubs import hub_file, run_hub
 from tests.retailers_python import retailers_python
 
 PAGE = (Path(__file__).parent.parent / "docs" / "retailer" / "guide.md").read_text(encoding="utf-8")
-HERE = "export HUB=http://127.0.0.1:8643\n"
+WRITTEN_DAY = "2026-12-02"
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+def blocks(language: str, part: str = "") -> list[str]:
+    """The blocks in this language, of the part with this heading or of the whole page."""
+    text = PAGE.partition(f"\n## {part}\n")[2].partition("\n## ")[0] if part else PAGE
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
 
 
-async def ran(hub: str, folder: Path, *command: str) -> str:
-    """What a program says; it has gone well."""
-    perron = Path(sys.executable).parent
-    environment = {**os.environ, "HUB": hub, "PORT": str(free_port()), "PATH": f"{perron}:{os.environ['PATH']}"}
-    process = await asyncio.create_subprocess_exec(
-        *command, cwd=folder, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
-    out, err = await asyncio.wait_for(process.communicate(), 120)
-    assert process.returncode == 0, err.decode()
-    return out.decode()
+class Reader:
+    """Who follows the page in a folder: copies each block, and writes there what the page says."""
+
+    def __init__(self, hub: str, folder: Path) -> None:
+        self.folder = folder
+        perron = Path(sys.executable).parent
+        self.environment = {**os.environ, "HUB": hub, "PATH": f"{perron}:{os.environ['PATH']}"}
+        self.answer: Mapping[str, Any] = {}
+        self.sandbox: Mapping[str, Any] = {}
+
+    async def run(self, *command: str | Path) -> str:
+        """What a program prints; it has gone well."""
+        process = await asyncio.create_subprocess_exec(
+            *command, cwd=self.folder, env=self.environment, stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        out, err = await asyncio.wait_for(process.communicate(), 120)
+        assert process.returncode == 0, err.decode()
+        return out.decode()
+
+    async def shell(self, block: str) -> Mapping[str, Any]:
+        """Run a block of a shell; what it answers in JSON, if it does. What a block exports is known to later ones."""
+        said = await self.run("bash", "-euc", block.replace("curl ", "curl --silent --show-error --fail-with-body "))
+        if said.startswith("{"):
+            self.answer = json.loads(said)
+            self.sandbox = self.answer if "api_key" in self.answer else self.sandbox
+        return self.answer
+
+    def export(self, block: str) -> None:
+        """Set the variables of a block to the fields of the last answer that its comments name."""
+        for name, field in re.findall(r"^export ([A-Z]+)=\S+ +# (\S+)$", block, re.MULTILINE):
+            self.environment[name] = str(self.answer[field])
+
+    def filled(self, text: str) -> str:
+        """A block with the reader's connection, brand and support code, and tomorrow's date."""
+        tomorrow = (datetime.now(UTC) + timedelta(days=1)).date().isoformat()
+        for written, own in (
+            ("con-...", "connection"), ('"brand": "..."', "brand"), ('"code=..."', "support_code"),
+        ):  # fmt: skip
+            text = text.replace(written, written.replace("con-...", "...").replace("...", str(self.sandbox.get(own))))
+        return text.replace(WRITTEN_DAY, tomorrow)
+
+    def save(self, name: str, block: str) -> None:
+        """Save a block as the file that the page names."""
+        (self.folder / name).write_text(self.filled(block), encoding="utf-8")
+
+    async def repeat(self, block: str, state: str) -> None:
+        """Repeat a block until the answer has this state, as the page says."""
+        until = time.monotonic() + 60
+        while (await self.shell(block))["state"] != state:
+            assert time.monotonic() < until, self.answer
+            await asyncio.sleep(0.2)
+
+
+@asynccontextmanager
+async def reader(folder: Path) -> AsyncIterator[Reader]:
+    """Somebody who has set HUB to a hub that sends webhooks to this machine."""
+    async with run_hub(hub_file(folder / "hub", webhooks=Webhooks(private=True, plain=True))) as hub:
+        yield Reader(hub.url, folder)
 
 
 @pytest.mark.slow
-async def test_the_shell_s_blocks_lead_to_the_first_deliveries(tmp_path: Path) -> None:
-    first, *rest = blocks("sh")
-    assert first == HERE
-    script = "set -euo pipefail\n" + "\n".join(rest)
-    (file,) = blocks("yaml")
-    file_here = hub_file(tmp_path).model_copy(
-        update={"webhooks": HubFile.model_validate(parse_yaml(file), strict=False).webhooks}
-    )
-    async with run_hub(file_here) as hub:
-        said = await ran(hub.url, tmp_path, "bash", "-c", script)
-    heard = (tmp_path / "heard.txt").read_text(encoding="utf-8").splitlines()
-    assert [line.split("  ")[3] for line in heard] == [
+async def test_the_page_begins_with_the_hub_s_address_and_curl_alone_leads_to_a_proof(tmp_path: Path) -> None:
+    assert blocks("sh")[0] == "export HUB=https://hub.example\n"
+    sandbox, of_sandbox, announce, of_delivery, read, events, proof = blocks("sh", "With curl")
+    (delivery,) = blocks("json", "With curl")
+    async with reader(tmp_path) as one:
+        await one.shell(sandbox)
+        one.export(of_sandbox)
+        one.save("delivery.json", delivery)
+        assert (await one.shell(announce))["name"] == "ORD-4711"
+        one.export(of_delivery)
+        await one.repeat(read, "delivered")
+        assert len((await one.shell(events))["data"]) >= 5
+        await one.shell(proof)
+        await one.shell(next(block for block in blocks("sh") if block.startswith("perron verify")))
+
+
+@pytest.mark.slow
+async def test_a_customer_s_home_is_asked_and_found_again_and_the_front_door_takes_the_hub_s_code(
+    tmp_path: Path,
+) -> None:
+    ask, of_connection, consent, read, found = blocks("sh", "Find your customer's home")
+    (connection,) = blocks("json", "Find your customer's home")
+    sandbox, of_sandbox, *_, delivery_read, _, _ = blocks("sh", "With curl")
+    (announce,), (front,) = (blocks(language, "The courier's code") for language in ("sh", "json"))
+    async with reader(tmp_path) as one:
+        await one.shell(sandbox)
+        one.export(of_sandbox)
+        one.save("connection.json", connection)
+        await one.shell(ask)
+        one.export(of_connection)
+        await one.shell(one.filled(consent))
+        await one.repeat(read, "granted")
+        await one.shell(found)
+        assert [each["id"] for each in one.answer["data"]] == [one.environment["ASKED"]]
+        one.save("front.json", front)
+        courier = (await one.shell(announce))["courier"]
+        assert isinstance(courier, dict)
+        one.environment["DELIVERY"] = str(one.answer["id"])
+        assert normalise(courier["text"]) == ParcelCode(
+            BarcodeKind.COURIER, courier_token_value(courier["courier_sha256"])
+        )
+        await one.repeat(delivery_read, "delivered")
+
+
+@pytest.mark.slow
+async def test_python_s_programs_print_what_the_page_says_with_the_sdk_alone(tmp_path: Path) -> None:
+    follow, webhook = blocks("python", "With Python")
+    async with reader(tmp_path) as one:
+        followed, received = await asyncio.gather(
+            one.run(retailers_python(), "-I", "-c", follow), one.run(retailers_python(), "-I", "-c", webhook)
+        )
+    assert f"`{followed.splitlines()[-1]}`" in PAGE
+    assert received.split()[-4:] == ["scheduled", "window_open", "visiting", "delivered"]
+    (code,) = blocks("python", "The courier's code")
+    text, digest = (await Reader("", tmp_path).run(sys.executable, "-I", "-c", code)).split()
+    assert normalise(text) == ParcelCode(BarcodeKind.COURIER, courier_token_value(digest))
+
+
+@pytest.mark.slow
+async def test_perron_retailer_hears_the_first_webhooks_in_a_second_terminal(tmp_path: Path) -> None:
+    sandbox, listen, announce, _ = blocks("sh", "With `perron retailer`")
+    (delivery,) = blocks("yaml", "With `perron retailer`")
+    port = str(free_port())  # a test has no port of the machine to itself
+    async with reader(tmp_path) as one:
+        await one.shell(sandbox)
+        one.sandbox = one.answer
+        one.save("delivery.yaml", delivery)
+        listening = asyncio.create_task(one.run("bash", "-euc", listen.replace("8700", port)))
+        async with aiohttp.ClientSession() as http, asyncio.timeout(60):
+            while True:
+                with contextlib.suppress(aiohttp.ClientError):
+                    async with http.get(f"http://127.0.0.1:{port}/"):
+                        break
+                await asyncio.sleep(0.1)
+        await one.run("bash", "-euc", one.filled(announce))
+        heard = await listening
+    assert [line.split("  ")[3] for line in heard.splitlines()] == [
         "awaiting_permission", "scheduled", "window_open", "visiting", "delivered",
     ]  # fmt: skip
-    assert '"state":"delivered"' in said
-    assert said.splitlines()[-1].split("  ")[1] == "delivery.changed"
-    assert [line.split("  ")[3] for line in said.splitlines()[-4:]] == [
-        "scheduled", "window_open", "visiting", "delivered",
-    ]  # fmt: skip
 
 
-@pytest.mark.slow
-async def test_python_s_blocks_print_what_the_page_says(tmp_path: Path) -> None:
-    first, webhook = blocks("python")
-    here = hub_file(tmp_path, webhooks=Webhooks(private=True, plain=True))
-    async with run_hub(here) as hub:
-        said = await ran(hub.url, tmp_path, str(retailers_python()), "-I", "-c", first)
-        states = await ran(hub.url, tmp_path, str(retailers_python()), "-I", "-c", webhook)
-    assert said == "partly_delivered missing ['SANDBOX-MISSING']\n"
-    assert f"`{said.strip()}`" in PAGE
-    assert states.split() == ["awaiting_permission", "scheduled", "window_open", "visiting", "delivered"]
-
-
-@pytest.mark.slow
-async def test_the_courier_s_code_of_the_page_is_taken_by_the_front_door(tmp_path: Path) -> None:
-    account = next(block for block in blocks("sh") if "/v1/sandbox" in block)
-    asked = next(block for block in blocks("sh") if '"asked"' in block)  # it narrows what the home permits the brand
-    (courier,) = blocks("bash")
-    async with run_hub(hub_file(tmp_path)) as hub:
-        await ran(hub.url, tmp_path, "bash", "-c", f"set -euo pipefail\n{account}\n{asked}\n{courier}")
-    made = json.loads((tmp_path / "courier.json").read_text(encoding="utf-8"))
-    assert normalise(made["qr"]) == ParcelCode(BarcodeKind.COURIER, courier_token_value(made["courier_sha256"]))
-    now = json.loads((tmp_path / "now.json").read_text(encoding="utf-8"))
-    assert (now["entrance"], now["state"]) == ("front", "delivered")
+def test_no_block_of_the_page_needs_a_trick_of_a_shell() -> None:
+    for block in blocks("sh"):
+        assert re.search(r"\b(until|while|for|python3)\b|\$\(|<<|-K |\|", block) is None, block
 
 
 def test_the_worked_example_of_the_courier_s_code_is_what_the_door_reads() -> None:
@@ -103,7 +201,7 @@ def test_the_worked_example_of_the_courier_s_code_is_what_the_door_reads() -> No
 
 
 def test_the_hub_s_file_is_one() -> None:
-    (block,) = blocks("yaml")
+    (block,) = blocks("yaml", "A hub on your own machine")
     assert HubFile.model_validate(parse_yaml(block), strict=False).sandbox
 
 
