@@ -15,7 +15,7 @@ ONCE_MORE := echo "What failed runs once more, alone:" && $(BIN)/python -m pytes
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo texts test test-image test-chromium addon test-homeassistant test-zigbee2mqtt test-matter test-vda5050 test-seam test-carconnectivity test-scale quick slow-files lint check docs sdk reference mutants soak bench bench-peers pictures debian wheels pins clean
+.PHONY: help demo texts test test-image test-chromium addon test-homeassistant test-zigbee2mqtt test-matter test-vda5050 test-seam test-carconnectivity test-scale quick slow-files lint check docs sdk sdk-wheel reference mutants soak bench bench-peers pictures debian wheels pins clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-22s %s\n", $$1, $$2}'
@@ -85,6 +85,10 @@ reference: $(VENV)/ready ## write the pages of the configuration files anew (doc
 
 sdk: $(VENV)/ready ## make the Python SDK's models and operations anew from the hub's OpenAPI document
 	@$(BIN)/python -m tests.sdk_source
+
+sdk-wheel: $(VENV)/ready ## make build/sdk/perron_sdk-*.whl, which retailers install
+	@rm -rf build/sdk && mkdir -p build/sdk
+	@$(BIN)/python -c 'from pathlib import Path; from tests.retailers_python import build_wheel; print(build_wheel(Path("build/sdk")))'
 
 docs: $(VENV)/ready ## build the pages of docs/ into build/docs; a warning is an error
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build

@@ -94,8 +94,8 @@ def _is_this_machine(host: str) -> bool:
 class Client(ApiMethods, SyncCaller):
     """A client of one hub whose methods block, and raise `PerronError` if the hub refuses or does not answer.
 
-    `timeout_s` holds for connecting, and for each wait for a part of an answer. `tls`: another context than the usual
-    one, such as one that knows a private authority. `sleep` and `chance` (0 to 1) are arguments for tests.
+    `timeout_s`: how long one try may take, from its connection to the end of the answer. `tls`: another context than
+    the usual one, such as one that knows a private authority. `sleep` and `chance` (0 to 1) are arguments for tests.
     """
 
     def __init__(  # noqa: PLR0913 - one argument a setting
@@ -110,7 +110,7 @@ class Client(ApiMethods, SyncCaller):
         chance: Callable[[], float] = random.random,
     ) -> None:
         self.access, self._retries = HubAccess(url, key), retries or Retries()
-        self._sleep, self._chance = sleep, chance
+        self._sleep, self._chance, self._timeout_s = sleep, chance, timeout_s
         self._http = httpx.Client(base_url=url, headers=self.access.headers, timeout=timeout_s, verify=tls or True)
 
     def __enter__(self) -> Self:
@@ -168,10 +168,7 @@ class Client(ApiMethods, SyncCaller):
     def _try(self, send: Send) -> Reply | Fault:
         try:
             with self._http.stream(send.method, send.target, headers=send.headers, content=send.content) as answer:
-                body = bytearray()
-                for part in answer.iter_bytes():
-                    _extend(body, part)
-                return _reply(answer, body)
+                return _reply(answer, _read_whole(answer, time.monotonic() + self._timeout_s))
         except httpx.RequestError as error:
             return _fault(error)
 
@@ -181,7 +178,7 @@ class Client(ApiMethods, SyncCaller):
             answer = connection.enter_context(stream)
             if _is_event_stream(answer):
                 return Connected(), answer.iter_bytes()
-            return _reply(answer, answer.read()), iter(())
+            return _reply(answer, _read_whole(answer, time.monotonic() + self._timeout_s)), iter(())
         except httpx.RequestError as error:
             return _fault(error), iter(())
 
@@ -201,7 +198,7 @@ class AsyncClient(ApiMethods, AsyncCaller):
         chance: Callable[[], float] = random.random,
     ) -> None:
         self.access, self._retries = HubAccess(url, key), retries or Retries()
-        self._sleep, self._chance = sleep, chance
+        self._sleep, self._chance, self._timeout_s = sleep, chance, timeout_s
         self._http = httpx.AsyncClient(base_url=url, headers=self.access.headers, timeout=timeout_s, verify=tls or True)
 
     async def __aenter__(self) -> Self:
@@ -258,14 +255,12 @@ class AsyncClient(ApiMethods, AsyncCaller):
 
     async def _try(self, send: Send) -> Reply | Fault:
         try:
-            async with self._http.stream(
-                send.method, send.target, headers=send.headers, content=send.content
-            ) as answer:
-                body = bytearray()
-                async for part in answer.aiter_bytes():
-                    _extend(body, part)
-                return _reply(answer, body)
-        except httpx.RequestError as error:
+            async with (
+                asyncio.timeout(self._timeout_s),
+                self._http.stream(send.method, send.target, headers=send.headers, content=send.content) as answer,
+            ):
+                return _reply(answer, await _read_whole_async(answer))
+        except (httpx.RequestError, TimeoutError) as error:
             return _fault(error)
 
     async def _connect(
@@ -276,8 +271,9 @@ class AsyncClient(ApiMethods, AsyncCaller):
             answer = await connection.enter_async_context(stream)
             if _is_event_stream(answer):
                 return Connected(), answer.aiter_bytes()
-            return _reply(answer, await answer.aread()), _nothing()
-        except httpx.RequestError as error:
+            async with asyncio.timeout(self._timeout_s):
+                return _reply(answer, await _read_whole_async(answer)), _nothing()
+        except (httpx.RequestError, TimeoutError) as error:
             return _fault(error), _nothing()
 
 
@@ -301,22 +297,40 @@ async def _nothing() -> AsyncIterator[bytes]:
         yield part
 
 
+def _read_whole(answer: httpx.Response, until: float) -> bytes:
+    """Read an answer, until this time of the monotonic clock: httpx limits the wait for each part only."""
+    body = bytearray()
+    for part in answer.iter_bytes():
+        _extend(body, part)
+        if time.monotonic() > until:
+            raise httpx.ReadTimeout("the answer does not end")
+    return bytes(body)
+
+
+async def _read_whole_async(answer: httpx.Response) -> bytes:
+    body = bytearray()
+    async for part in answer.aiter_bytes():
+        _extend(body, part)
+    return bytes(body)
+
+
 def _extend(body: bytearray, part: bytes) -> None:
     body += part
     if len(body) > MAX_ANSWER_BYTES:
         raise HubUnreachableError(f"The answer has more than {MAX_ANSWER_BYTES} bytes, which no hub sends.")
 
 
-def _reply(answer: httpx.Response, body: bytes | bytearray) -> Reply:
-    return Reply(answer.status_code, {name.lower(): value for name, value in answer.headers.items()}, bytes(body))
+def _reply(answer: httpx.Response, body: bytes) -> Reply:
+    return Reply(answer.status_code, {name.lower(): value for name, value in answer.headers.items()}, body)
 
 
 def _is_event_stream(answer: httpx.Response) -> bool:
     return answer.is_success and answer.headers.get("content-type", "").startswith("text/event-stream")
 
 
-def _fault(error: httpx.RequestError) -> Fault:
-    reason = "in time" if isinstance(error, httpx.TimeoutException) else str(error) or type(error).__name__
+def _fault(error: httpx.RequestError | TimeoutError) -> Fault:
+    is_late = isinstance(error, httpx.TimeoutException | TimeoutError)
+    reason = "in time" if is_late else str(error) or type(error).__name__
     return Fault(escape_control_characters(reason), arrived=not isinstance(error, _NOT_SENT))
 
 
