@@ -9,10 +9,6 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from gateway.hub.http.problem import MEDIA_TYPE
-
-Examples = dict[str, Any]  # by name
-
 
 @cache
 def _examples() -> dict[str, Any]:
@@ -22,28 +18,27 @@ def _examples() -> dict[str, Any]:
 
 
 def add_examples(document: dict[str, Any]) -> None:
-    """Add the examples to the operations and webhooks of a document, in place."""
+    """Add the examples to the operations and webhooks of a document, in place.
+
+    They are named (`examples`) also where there is one: openapi-typescript writes each `example` whole into its types.
+    """
     known = _examples()
     for methods in document["paths"].values():
         for entry in methods.values():
-            _add_to_operation(entry, known["operations"].get(entry["operationId"], {}), known["problem"])
+            of_operation = known["operations"].get(entry["operationId"], {})
+            _add(entry.get("requestBody", {}), of_operation.get("requests", {}))
+            for status, answer in entry["responses"].items():
+                if status in of_operation.get("answers", {}):
+                    _add(answer, {"answer": of_operation["answers"][status]})
+                elif status == str(known["problem"]["status"]):
+                    _add(answer, {"problem": known["problem"]})
     for kind, methods in document.get("webhooks", {}).items():
         event = known["events"][kind]
         message = {**event, "timestamp": event["at"], "event": event["id"], "previous": event["seq"] - 1}
         _add(methods["post"]["requestBody"], {"message": message})
 
 
-def _add_to_operation(entry: dict[str, Any], known: dict[str, dict[str, Any]], problem: dict[str, Any]) -> None:
-    if "requestBody" in entry and known:
-        _add(entry["requestBody"], known["requests"])
-    for status, answer in entry["responses"].items():
-        if status in known.get("answers", {}):
-            _add(answer, known["answers"][status])
-        elif status == str(problem["status"]):
-            _add(answer, {"problem": problem}, MEDIA_TYPE)
-
-
-def _add(part: dict[str, Any], examples: Examples, media_type: str | None = None) -> None:
-    for kind, content in part.get("content", {}).items():
-        if media_type in {None, kind}:
+def _add(part: dict[str, Any], examples: dict[str, Any]) -> None:
+    for content in part.get("content", {}).values():
+        if examples:
             content["examples"] = {name: {"value": value} for name, value in examples.items()}

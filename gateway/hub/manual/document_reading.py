@@ -76,9 +76,8 @@ def content_type(answer: Mapping[str, Any]) -> Sequence[ManualText]:
 
 def example_texts(part: Mapping[str, Any]) -> list[str]:
     """Return the examples of a body or a response as indented JSON; a text, as a stream is, stays as it is."""
-    values = [
-        each["value"] for content in part.get("content", {}).values() for each in content.get("examples", {}).values()
-    ]
+    contents = part.get("content", {}).values()
+    values = [each["value"] for content in contents for each in content.get("examples", {}).values()]
     return [each if isinstance(each, str) else json.dumps(each, indent=2, ensure_ascii=False) for each in values]
 
 

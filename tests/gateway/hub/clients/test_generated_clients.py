@@ -126,7 +126,12 @@ async def test_openapi_generator_s_java_client_goes_the_whole_way(tmp_path: Path
             "java", *SHORT_RUN, "-jar", jar, "generate", *options, "-i", "openapi.json", "-o", "client", folder=tmp_path
         )
         warnings = [line for line in said.splitlines() if " WARN " in line or " ERROR " in line]
-        assert all("OpenAPI 3.1 support is still in beta" in line for line in warnings), said
+        # It says that it does not know all of 3.1, and that it writes no examples of JSON objects into its client.
+        of_itself = (
+            "OpenAPI 3.1 support is still in beta", "Ignoring complex example on request body",
+            "Failed to get the schema name: null",
+        )  # fmt: skip
+        assert all(any(known in line for known in of_itself) for line in warnings), said
         sources = [HERE / "Flow.java", *sorted((tmp_path / "client/src/main").rglob("*.java"))]
         checked = ("-Xlint:all,-serial,-deprecation", "-Werror", "-proc:none")  # the two are the generator's own
         await run(
