@@ -263,6 +263,7 @@ _FRAME: Mapping[str, Text] = {
     "failed.hub": _("The hub failed or is busy. Try again in a moment."),
     "failed.refused": _("The hub refused it."),
     "failed.request": _("(request {id})"),
+    "too_old": _("This browser is too old for this page, or the page did not come over https."),
     "again": _("Try again"),
     "refresh": _("Refresh"),
     "as_of": _("As of"),

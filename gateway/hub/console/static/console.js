@@ -178,6 +178,7 @@ function showSignIn(why) {
 }
 
 async function begin() {
+  if (!isSecureContext || !AbortSignal.any || !Array.prototype.toSorted) { tell(say("too_old"), { bad: true }); return; }
   place("zone").textContent = say("zone", { zone: ZONE });
   for (const other of document.querySelectorAll("a.language")) {
     other.addEventListener("click", () => { other.href = `${other.getAttribute("href").split("#")[0]}${location.hash}`; });

@@ -58,10 +58,14 @@ export class Live {
     this.#last = newest.data[0]?.id ?? null;
   }
 
-  // Events after the newest one that the hub has, or after the last one that was shown.
+  // Events after the newest one that the hub had, or after the last one that was shown. While there was none, the stream
+  // cannot say after which one it begins, so the list says what happened before it.
   async *#events(signal) {
     if (this.#last === undefined) await this.#findNewest(signal);
-    yield* this.#hub.follow(this.#last, signal);
+    for await (const event of this.#hub.follow(this.#last, signal)) {
+      if (event === null && this.#last === null) yield* (await this.#hub.get("v1/events", {}, signal)).data;
+      yield event;
+    }
   }
 
   async #run() {

@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from importlib.resources import files
 from pathlib import Path
@@ -351,6 +352,21 @@ async def test_an_empty_console_shows_the_request_that_makes_the_first_delivery(
         await expect(first).to_contain_text("ORD-4713")
         await page.get_by_label("Type").select_option("ping")
         await expect(page.get_by_text("No event fits.")).to_be_visible()
+
+
+async def test_a_console_that_is_open_goes_on_when_its_hub_is_restarted(tmp_path: Path) -> None:
+    file = hub_file(tmp_path)
+    async with visitor() as browser:
+        async with run_hub(file) as hub:
+            home = await connected_home(hub)
+            page = await signed_in(browser, home)
+            await expect(page.locator("#live")).to_have_text("live")
+        await expect(page.locator("#live")).to_have_text("not live: connecting again")
+        async with run_hub(file) as hub:
+            await replace(home, hub=hub).announce(name="ORD-4711")
+            await expect(page.locator("#live")).to_have_text("live")
+            await expect(page.locator("ul.rows > li")).to_contain_text("ORD-4711")
+        await browser.leave(forgiven="ERR_CONNECTION|ERR_INCOMPLETE|ERR_EMPTY")
 
 
 async def test_a_carrier_s_key_sees_its_deliveries_and_makes_the_courier_s_code(hub: RunningHub) -> None:
