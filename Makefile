@@ -2,6 +2,8 @@
 SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
+GENERATORS := build/generators
+GENERATOR_PINS := tests/gateway/hub/clients
 # The newest Python that all pinned wheels exist for; PYTHON=... overrides.
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
@@ -15,7 +17,7 @@ ONCE_MORE := echo "What failed runs once more, alone:" && $(BIN)/python -m pytes
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo texts test test-image test-chromium addon test-homeassistant test-zigbee2mqtt test-matter test-vda5050 test-seam test-carconnectivity test-scale quick slow-files lint check docs sdk sdk-wheel reference mutants soak bench bench-peers pictures debian wheels pins clean
+.PHONY: help demo texts test test-image test-chromium addon test-homeassistant test-zigbee2mqtt test-matter test-vda5050 test-seam test-carconnectivity test-scale quick slow-files lint check docs sdk sdk-wheel sdk-typescript reference mutants soak bench bench-peers pictures debian wheels pins clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-22s %s\n", $$1, $$2}'
@@ -46,9 +48,6 @@ debian: ## the Debian packages that tests need (root installs what is missing)
 	@.ci/debian
 
 # Generators and linters that read the hub's OpenAPI document as a retailer has them, apart from the house's own packages.
-GENERATORS := build/generators
-GENERATOR_PINS := tests/gateway/hub/clients
-
 $(GENERATORS)/ready: $(GENERATOR_PINS)/package.json $(GENERATOR_PINS)/package-lock.json $(GENERATOR_PINS)/requirements.txt | debian
 	@echo "Setting up $(GENERATORS): once, a quarter of a minute, about 250 MB ..."
 	@mkdir -p $(GENERATORS)
@@ -83,8 +82,14 @@ check: lint ## lint, format, types, import rules, links, the house's own rules
 reference: $(VENV)/ready ## write the pages of the configuration files anew (docs/reference/*-yaml.md)
 	@for name in home guard intercom matter hub; do $(BIN)/python -m gateway schema $$name --markdown > docs/reference/$$name-yaml.md; done
 
-sdk: $(VENV)/ready ## make the Python SDK's models and operations anew from the hub's OpenAPI document
+sdk: $(VENV)/ready $(GENERATORS)/ready ## make what the SDKs for Python and TypeScript have from the hub's OpenAPI document anew
 	@$(BIN)/python -m tests.sdk_source
+	@$(BIN)/python -m tests.typescript_sdk
+
+sdk-typescript: $(GENERATORS)/ready ## make build/perron-sdk-*.tgz, the npm package for retailers
+	@rm -rf build/typescript && cp -r gateway/hub/sdk/typescript build/typescript
+	@ln -s ../generators/node_modules build/typescript/node_modules
+	@cd build/typescript && PATH="$$PWD/node_modules/.bin:$$PATH" npm pack --silent --pack-destination ..
 
 sdk-wheel: $(VENV)/ready ## make build/sdk/perron_sdk-*.whl, which retailers install
 	@rm -rf build/sdk && mkdir -p build/sdk

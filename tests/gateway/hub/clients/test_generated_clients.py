@@ -3,7 +3,6 @@ way of a retailer at a real hub: sandbox, consent, availability, an order withou
 cancel, a delivery with timeline and proof, events by pages, a webhook endpoint with its log and a replay.
 """
 
-import asyncio
 import json
 import os
 import shutil
@@ -16,6 +15,7 @@ from typing import Any
 import pytest
 
 from gateway.hub.config import Webhooks
+from tests.generators import NODE_MODULES, VENV, npm_program, python_program, run
 from tests.hubs import RunningHub, hub_file, run_hub
 from tests.receiver import WebhookReceiver, shared_receiver
 from tests.waiting import wait_until
@@ -23,9 +23,6 @@ from tests.waiting import wait_until
 pytestmark = pytest.mark.slow  # compilers
 
 HERE = Path(__file__).parent
-GENERATORS = HERE.parents[3] / "build" / "generators"
-"""What `make build/generators/ready` installs from package-lock.json and requirements.txt beside this file."""
-NODE_MODULES, VENV = GENERATORS / "node_modules", GENERATORS / "venv"
 JARS = Path("/usr/share/java")  # Debian's
 SHORT_RUN = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")  # Java's: half of the processor time of such a run
 
@@ -37,32 +34,6 @@ async def hub_with_document(folder: Path) -> AsyncIterator[RunningHub]:
         async with hub.http.get("/openapi.json") as answer:
             (folder / "openapi.json").write_bytes(await answer.read())
         yield hub
-
-
-async def run(*command: str | Path, folder: Path, **environment: str) -> str:
-    """What a program prints; it has gone well."""
-    process = await asyncio.create_subprocess_exec(
-        *command, cwd=folder, env={**os.environ, **environment},
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-    )  # fmt: skip
-    printed, _ = await asyncio.wait_for(process.communicate(), 240)
-    assert process.returncode == 0, f"{command}\n{printed.decode()[-6000:]}"
-    return printed.decode()
-
-
-def npm_program(name: str) -> Path:
-    """A program of an npm package."""
-    return installed(NODE_MODULES / ".bin" / name)
-
-
-def python_program(name: str) -> Path:
-    """A program of a Python package."""
-    return installed(VENV / "bin" / name)
-
-
-def installed(program: Path) -> Path:
-    assert program.exists(), f"{program} is missing: run `make build/generators/ready`"
-    return program
 
 
 async def assert_went_the_whole_way(printed: str, receiver: WebhookReceiver) -> None:
@@ -116,7 +87,7 @@ async def test_openapi_python_client_goes_the_whole_way(tmp_path: Path) -> None:
 
 
 async def test_openapi_generator_s_java_client_goes_the_whole_way(tmp_path: Path) -> None:
-    """Default options but for what no package can be had for here: docs/decisions/0136."""
+    """Default options but for what no package can be had for here: docs/decisions/0140."""
     (jar,) = VENV.glob("lib/python3*/site-packages/openapi_generator_cli/*.jar")
     classpath = ":".join(map(str, (jar, *(JARS / name for name in ("geronimo-annotation-1.3-spec.jar", "jsr305.jar")))))
     receiver = shared_receiver()
