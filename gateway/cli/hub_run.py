@@ -10,7 +10,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from gateway.cli import hub_backup, hub_operation
+from gateway.cli import hub_backup, hub_erase, hub_operation
 from gateway.cli.failure import Failure, error_text, failure_on
 from gateway.cli.hub_store import DEFAULT_CONFIG, HubConfig, hub_failures, load_file
 from gateway.cli.lines import quoted_path
@@ -27,6 +27,7 @@ cli.add_typer(group)
 for part in (hub_operation.retailers, hub_operation.keys, hub_operation.brands, hub_operation.homes):
     group.add_typer(part)
 hub_backup.add_commands(group)
+hub_erase.add_command(group)
 
 
 @group.callback(

@@ -102,6 +102,8 @@ class RetentionSection(ConfigSection):
     """Deliveries: how long after its window a delivery is kept, with its versions, parcel numbers and jobs."""
     event_days: int = Field(default=400, ge=32, json_schema_extra={"x-unit": "days"})
     """Events of retailers: older events are deleted, once no webhook waits for them."""
+    connection_days: int = Field(default=400, ge=1, json_schema_extra={"x-unit": "days"})
+    """Connections: how long after its end a connection without deliveries keeps its reference and terms."""
     job_days: int = Field(default=30, ge=1, json_schema_extra={"x-unit": "days"})
     """Other jobs: how long a job without a delivery is kept after it expired, for example a household's order."""
 

@@ -22,6 +22,7 @@ from gateway.hub.api import (
     connections,
     couriers,
     deliveries,
+    erasures,
     events,
     household,
     sandboxes,
@@ -47,7 +48,9 @@ from gateway.hub.database.migrations import seal_plain_secrets
 from gateway.hub.database.store import HubStore, lock_database
 from gateway.hub.database.tables import events as events_table
 from gateway.hub.database.tables import messages
+from gateway.hub.deliveries import erasure
 from gateway.hub.deliveries.connections import due_connections
+from gateway.hub.deliveries.erasure import ErasureWorker
 from gateway.hub.deliveries.orders import held_deliveries
 from gateway.hub.deliveries.retention import Retention
 from gateway.hub.http.operation import OperationRoute, WakeUps
@@ -73,7 +76,7 @@ log = structlog.get_logger(__name__)
 OPERATIONS = (
     *api_keys.API_KEYS, *brands.BRANDS, *connections.CONNECTIONS, *brand_facts.BRAND_FACTS, *deliveries.DELIVERIES,
     *batches.BATCHES, *couriers.COURIERS, *events.EVENTS, *events.HUB, *carriers.CARRIERS,
-    *webhook_endpoints.WEBHOOK_ENDPOINTS, *household.HOUSEHOLD,
+    *webhook_endpoints.WEBHOOK_ENDPOINTS, *erasures.ERASURES, *household.HOUSEHOLD,
 )  # fmt: skip
 """All of the API, in the order of its document."""
 
@@ -106,6 +109,7 @@ class HubProcess:
             self._streams = SseStreams(self.store, now=self.now)
             self._journal = RevocationJournal(self._file.folder, self.store)
             await self._journal.apply_missing(self.now())
+            await erasure.finish(self.store, self.now())
             self.key = HubKeyPair.load(self._file.folder)
             async with self.store.writing() as tx:
                 await seal_plain_secrets(tx, self.key.seal)
@@ -207,6 +211,7 @@ class HubProcess:
         self._retention = Retention(
             deliveries=timedelta(days=keep.delivery_days), jobs=timedelta(days=keep.job_days),
             events=timedelta(days=keep.event_days), responses=RETENTION_PERIOD,
+            connections=timedelta(days=keep.connection_days),
         )  # fmt: skip
         self._ingest = Ingest(
             context, publish=self._publish, retention=self._event_retention,
@@ -264,6 +269,7 @@ class HubProcess:
             "connections": partial(self._connections.run, 2.0, "connections_not_looked_at", DBAPIError),
             "retention": partial(self._event_retention.run, self.store, self.now), "revocations": self._journal.run,
             "old rows": partial(self._retention.run, self.store, self.now),
+            "erasures": ErasureWorker(self._context).run,
         }  # fmt: skip
         line, keeper, takeover = self.broker_connection, self._homes_broker, self._takeover
         if keeper is not None:

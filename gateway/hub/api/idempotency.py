@@ -5,6 +5,7 @@ So the stored response is encrypted under the secret of the caller's API key: a 
 reveals nothing. Another API key is another caller, even of the same retailer.
 """
 
+import re
 import secrets
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -22,6 +23,8 @@ from gateway.hub.http.problem import ApiProblem, Code
 
 RETENTION_PERIOD = timedelta(hours=24)
 _NONCE_BYTES = 12
+_OBJECT = re.compile(r"(?:con|dlv)-[a-z2-7]{26}", re.ASCII)  # what an erasure looks for
+_BATCH = "/v1/delivery_batches"  # whose answers are about many
 
 _THIS_KEY = and_(idempotency.c.retailer == bindparam("whose"), idempotency.c.key == bindparam("named"))
 _SELECT_RESPONSE = select(idempotency).where(_THIS_KEY)
@@ -52,6 +55,13 @@ class IdempotentRequest(Frozen):
         requester = self.caller.key if isinstance(self.caller, ApiCaller) else self.owner
         whole = (requester.encode(), self.method.encode(), self.path.encode(), self.body)
         return sha256(b"\n".join(whole)).hexdigest()
+
+    def about(self, location: str) -> str | None:
+        """The connection or delivery that the answer is about; empty: another object; None: unknown."""
+        if self.path == _BATCH:
+            return None
+        found = _OBJECT.search(location) or _OBJECT.search(self.path)
+        return "" if found is None else found[0]
 
     @property
     def cipher(self) -> AESGCM:
@@ -95,5 +105,6 @@ async def store_response(tx: Transaction, request: IdempotentRequest, response: 
     sealed = nonce + request.cipher.encrypt(nonce, body, request.context)
     headers = {name: value for name, value in response.headers.items() if name != "content-length"}
     values = {"retailer": request.owner, "key": request.key, "fingerprint": request.fingerprint, "created": now,
-              "status": response.status_code, "headers": headers, "body": sealed}  # fmt: skip
+              "status": response.status_code, "headers": headers, "body": sealed,
+              "about": request.about(headers.get("location", ""))}  # fmt: skip
     await tx.execute_later(_INSERT_RESPONSE, values)

@@ -126,6 +126,7 @@ RETAILERS = Audience(
         "Batches": "Many deliveries or questions in one request.",
         "Couriers": "The courier's one-time code, and when he comes.",
         "Events": "What happened, as a list or as a stream.",
+        "Erasures": "A customer's data is erased at the hub.",
         "Hub": "What everybody may know of this hub.",
         "Webhooks": "Your webhook endpoints, and the log of what was sent to them.",
         "Webhook messages": "What the hub sends to your webhook endpoints.",

@@ -15,6 +15,7 @@ from gateway.domain.delivery import promise
 from gateway.domain.delivery.result import CollectResult, DoorResult
 from gateway.hub.api.connections import Connection
 from gateway.hub.api.delivery_models import Answer, ColdChain, ConnectionId, DeliveryId, Name
+from gateway.hub.api.erasures import ErasureId
 from gateway.hub.api.openapi_schemas import SCHEMA_PATH, Schema
 from gateway.hub.api.webhook_endpoints import EndpointId
 from gateway.hub.deliveries.events import EventType
@@ -82,6 +83,12 @@ class EndpointChallengeData(Model):
     challenge: str
 
 
+class EventErasedData(Model):
+    """The erasure that erased the event."""
+
+    id: ErasureId
+
+
 class PingData(Model):
     """The webhook endpoint that you asked the hub to test."""
 
@@ -95,6 +102,7 @@ class EventDescription(NamedTuple):
     name: str
     summary: str
     data: type[BaseModel]
+    has_message: bool = True  # a webhook may bring it
 
     @property
     def schema_name(self) -> str:
@@ -132,6 +140,10 @@ EVENT_DESCRIPTIONS = (
         EventType.ENDPOINT_DISABLED, "WebhookEndpointDisabled",
         "The hub disabled one of your webhook endpoints; the others get this event.", EndpointDisabledData,
     ),
+    EventDescription(
+        EventType.EVENT_ERASED, "EventErased", "In the place of an event about a customer whose data was erased.",
+        EventErasedData, has_message=False,
+    ),
     EventDescription(EventType.PING, "Ping", "You asked the hub to test a webhook endpoint.", PingData),
 )  # fmt: skip
 """Every type of event that the hub stores."""
@@ -166,9 +178,10 @@ def event_schemas(event: Schema, data_names: Mapping[type[BaseModel], str]) -> d
             "type": {"type": "string", "const": each.kind.value},
             "data": {"$ref": SCHEMA_PATH + data_names[each.data]},
         }
-        message = deepcopy(one)
-        message["properties"] |= deepcopy(_MESSAGE_FIELDS)
-        found[each.schema_name], found[each.message_name] = one, message
+        found[each.schema_name] = one
+        if each.has_message:
+            found[each.message_name] = deepcopy(one)
+            found[each.message_name]["properties"] |= deepcopy(_MESSAGE_FIELDS)
     references = {each.kind.value: SCHEMA_PATH + each.schema_name for each in EVENT_DESCRIPTIONS}
     found["Event"] = {
         "description": f"{event['description']}\n\n{_UNKNOWN_TYPE}",
@@ -186,7 +199,7 @@ _UNKNOWN_TYPE = (
 
 def webhooks() -> Schema:
     """Return the document's `webhooks`: the messages that the hub sends, by type of event."""
-    return {each.kind.value: {"post": _webhook(each)} for each in EVENT_DESCRIPTIONS}
+    return {each.kind.value: {"post": _webhook(each)} for each in EVENT_DESCRIPTIONS if each.has_message}
 
 
 def _webhook(event: EventDescription) -> Schema:

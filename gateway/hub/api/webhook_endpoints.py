@@ -290,7 +290,7 @@ async def replay_events(call: RequestContext, endpoint_id: EndpointId, body: Rep
     _check_replay_interval(row, call.now)
     wanted = [
         events.c.retailer == call.caller.retailer, events.c.sandbox == row.sandbox,
-        events.c.type.not_in((EventType.PING, EventType.ENDPOINT_CHALLENGE)),
+        events.c.type.not_in((EventType.PING, EventType.ENDPOINT_CHALLENGE, EventType.EVENT_ERASED)),
         events.c.seq >= body.seq, *([events.c.type.in_(row.types)] if row.types else []),
         *([events.c.at >= body.since] if body.since is not None else []),
     ]  # fmt: skip

@@ -42,12 +42,15 @@ _SELECT_HOME = (
     .where(homes.c.id == bindparam("home"), homes.c.revoked.is_(None))
     .with_for_update(key_share=True)
 )  # fmt: skip
-_NEWEST_EVENT = select(home_events.c.seq, home_events.c.token).order_by(home_events.c.seq.desc()).limit(1)
+_NEWEST_EVENT = (
+    select(home_events.c.seq, home_events.c.token, home_events.c.sha256).order_by(home_events.c.seq.desc()).limit(1)
+)
 _SELECT_NEWEST_EVENT = _NEWEST_EVENT.where(home_events.c.home == bindparam("home"))
 _NEWEST_OF_HOME = _NEWEST_EVENT.where(home_events.c.home == homes.c.id)
 _SELECT_HOME_AND_NEWEST = _SELECT_HOME.add_columns(
     _NEWEST_OF_HOME.with_only_columns(home_events.c.seq).scalar_subquery().label("newest_seq"),
     _NEWEST_OF_HOME.with_only_columns(home_events.c.token).scalar_subquery().label("newest_token"),
+    _NEWEST_OF_HOME.with_only_columns(home_events.c.sha256).scalar_subquery().label("newest_sha256"),
 )
 _INSERT_EVENT = insert(home_events)
 _THIS_JOB = (jobs.c.id == bindparam("job"), jobs.c.home == bindparam("whose"))
@@ -94,11 +97,14 @@ class EventOutcome(StrEnum):
 async def newest_event(tx: Transaction, home: str) -> tuple[int, str]:
     """Return the number of a home's newest stored event, and the digest of its token; 0: there is none."""
     row = (await tx.execute(_SELECT_NEWEST_EVENT, {"home": home})).one_or_none()
-    return (0, box_hub.GENESIS_DIGEST) if row is None else (row.seq, _head_of(row.token))
+    return (0, box_hub.GENESIS_DIGEST) if row is None else (row.seq, _digest_of(row.token, row.sha256))
 
 
-def _head_of(newest: bytes | None) -> str:
-    return box_hub.GENESIS_DIGEST if newest is None else box_hub.token_digest(newest)
+def _digest_of(token: bytes | None, erased: str | None) -> str:
+    """Return the digest of a stored event's token; `erased`: of one that was erased. None of both: there is none."""
+    if erased is not None:
+        return erased
+    return box_hub.GENESIS_DIGEST if token is None else box_hub.token_digest(token)
 
 
 def acknowledgement(home: Row[Any], seq: int, head: str) -> bytes:
@@ -129,7 +135,8 @@ class HomeTransaction:
         row = (await tx.execute(_SELECT_HOME_AND_NEWEST, {"home": home})).one_or_none()
         if row is None:
             return None
-        return cls(tx=tx, home=row, now=now, seq=row.newest_seq or 0, head=_head_of(row.newest_token), **more)
+        head = _digest_of(row.newest_token, row.newest_sha256)
+        return cls(tx=tx, home=row, now=now, seq=row.newest_seq or 0, head=head, **more)
 
     async def on_hello(self, hello: Hello) -> str | None:
         """Handle a box's start: all its jobs become due; return its new key, if one follows from the known key."""
@@ -198,18 +205,23 @@ class HomeTransaction:
         if event.home != self.home.id:
             return EventOutcome.ANOTHER_HOME
         if event.seq <= self.seq:
-            numbered = select(home_events.c.token).filter_by(home=self.home.id, seq=event.seq)
-            same = await self.tx.scalar(numbered)
-            return EventOutcome.AGAIN if same is None or same == token else EventOutcome.FORKED
+            stored = select(home_events.c.token, home_events.c.sha256).filter_by(home=self.home.id, seq=event.seq)
+            same = (await self.tx.execute(stored)).one_or_none()
+            is_same = same is None or _digest_of(same.token, same.sha256) == box_hub.token_digest(token)
+            return EventOutcome.AGAIN if is_same else EventOutcome.FORKED
         if event.seq > self.seq + 1:
             return EventOutcome.GAP
         if event.prev != self.head:
             return EventOutcome.FORKED
         delivery = None if event.result is None or not effects else await self._delivery_of(event.result)
-        stored = {"home": self.home.id, "seq": event.seq, "token": token, "key": self.home.box_key, "at": self.now,
-                  "delivery": None if delivery is None else delivery.id}  # fmt: skip
-        await self.tx.execute_later(_INSERT_EVENT, stored)
         self.seq, self.head = event.seq, box_hub.token_digest(token)
+        kept = {"token": token, "sha256": None, "key": self.home.box_key}
+        if event.result is not None and delivery is None:  # the delivery is not here: perhaps it was erased
+            kept = {"token": b"", "sha256": self.head, "key": None}
+        about = None if delivery is None else delivery.id
+        await self.tx.execute_later(
+            _INSERT_EVENT, {"home": self.home.id, "seq": event.seq, "at": self.now, "delivery": about, **kept}
+        )
         if not effects:
             return EventOutcome.KEPT
         if event.result is not None:

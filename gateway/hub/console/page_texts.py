@@ -163,6 +163,7 @@ _EVENTS: Mapping[str, Text] = {
     "type.delivery.proof": _("Proof of a delivery"),
     "type.webhook_endpoint.challenge": _("Challenge of a webhook endpoint"),
     "type.webhook_endpoint.disabled": _("Webhook endpoint switched off"),
+    "type.event.erased": _("Erased with the customer's data"),
     "type.ping": _("Ping"),
     "connection.granted": _("granted"),
     "connection.refused": _("refused"),

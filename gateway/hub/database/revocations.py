@@ -29,6 +29,7 @@ class RevocationKind(StrEnum):
     HOME = auto()
     CERTIFICATE = auto()
     ENDPOINT = auto()
+    ERASURE = auto()  # of a customer's data: no restore brings it back
 
 
 async def record_revocation(  # noqa: PLR0913 - the columns of a row

@@ -25,6 +25,7 @@ MAX_IDLE_READERS = 8  # connections
 _CACHED_STATEMENTS = 500  # of each connection
 _PRIMARY_CODE = 0xFF  # the bits of a result code that tell its kind (https://sqlite.org/rescode.html)
 
+_WRITER_SETTINGS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON")
 _COMPILER = StatementCompiler(SQLiteDialect_pysqlite(paramstyle="qmark"))
 
 
@@ -125,6 +126,22 @@ class SQLiteDatabase:
                 await asyncio.to_thread(self._close_writer)  # the last connection writes the log into the file
         self._thread.shutdown(wait=False)
 
+    async def overwrite_deleted(self) -> None:
+        """Overwrite what was deleted, in the file and in its log: write the file anew, without free space.
+
+        Other transactions wait meanwhile. `secure_delete` alone leaves copies that SQLite made when it moved rows.
+        """
+        with _sqlalchemy_errors("VACUUM"):
+            await asyncio.to_thread(self._vacuum)
+
+    def _vacuum(self) -> None:
+        connection = self._connect(f"busy_timeout={BUSY_TIMEOUT_MS}", "secure_delete=ON")
+        try:
+            connection.execute("VACUUM")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            connection.close()
+
     def _close_writer(self) -> None:
         if self._writer is not None:
             self._writer.close()
@@ -145,7 +162,7 @@ class SQLiteDatabase:
     async def _begin(self) -> sqlite3.Connection:
         with _sqlalchemy_errors("BEGIN IMMEDIATE"):
             if self._writer is None:
-                self._writer = self._connect("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
+                self._writer = self._connect(*_WRITER_SETTINGS)
             if not self._writer.in_transaction:
                 await self._begin_immediate(self._writer)
                 self._changes_before = self._writer.total_changes

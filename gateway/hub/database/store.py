@@ -192,6 +192,12 @@ class HubStore:
         async with self.writing() as tx:
             return (await tx.execute(statement)).rowcount
 
+    async def overwrite_deleted(self) -> None:
+        """Overwrite what was deleted in an SQLite file; PostgreSQL does so by itself, later."""
+        if isinstance(self._database, SQLiteDatabase):
+            with self._session():
+                await self._database.overwrite_deleted()
+
     @contextlib.contextmanager
     def _session(self) -> Iterator[None]:
         """Count a connection in use, and say what its errors mean."""

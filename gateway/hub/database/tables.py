@@ -117,8 +117,10 @@ idempotency = sa.Table(
     sa.Column("status", sa.Integer, nullable=True),  # None: the request still runs
     sa.Column("headers", sa.JSON, nullable=True),
     sa.Column("body", sa.LargeBinary, nullable=True),  # encrypted under the secret of the caller's API key
+    sa.Column("about", sa.String(64), nullable=True),  # the connection or delivery; empty: another; None: unknown
     _instant_column("created"),
     sa.Index("idempotency_created", "created"),
+    sa.Index("idempotency_about", "about"),
 )  # fmt: skip
 
 # Everything that was revoked, in the order in which it was; each hub copies it into a file outside the backup
@@ -207,6 +209,8 @@ connections = sa.Table(
     _instant_column("created"),
     _instant_column("expires"),  # no answer until then is a no
     _instant_column("decided", missing=True),
+    _instant_column("erased", missing=True),  # then all that it said of a customer was erased
+    sa.Column("events_left", sa.Boolean, nullable=True),  # events of deliveries that are no longer there
     _instant_column("play", missing=True),  # of a sandbox: when its robot revokes it
     sa.ForeignKeyConstraint(["brand", "sandbox"], ["brands.id", "brands.sandbox"]),
     sa.Index("connections_of_retailer", "retailer", "sandbox", "created", "id"),
@@ -295,6 +299,23 @@ courier_pages = sa.Table(
     _instant_column("created"),
 )  # fmt: skip
 
+# What was asked to be erased; it names connections, and nothing of a customer
+erasures = sa.Table(
+    "erasures", metadata,
+    _id_column("era-"),
+    sa.Column("retailer", sa.ForeignKey("retailers.id"), nullable=False),
+    sa.Column("sandbox", sa.Boolean, nullable=False),
+    sa.Column("connections", sa.JSON, nullable=False),  # their ids
+    sa.Column("cause", sa.String(16), nullable=False),  # gateway.hub.deliveries.erasure.ErasureCause
+    sa.Column("deliveries", sa.Integer, nullable=False),  # so many were erased
+    sa.Column("seq", sa.BigInteger, nullable=False, default=0),  # events up to it were looked through
+    _instant_column("created"),
+    _instant_column("due", missing=True),  # for its next step; None: nothing is left to do
+    _instant_column("done", missing=True),  # when nothing was left that belongs to the customer
+    sa.Index("erasures_due", "due"),
+    sa.Index("erasures_of_retailer", "retailer", "created", "id"),
+)  # fmt: skip
+
 _WITHOUT_DELIVERY = sa.text("delivery IS NULL")
 _UNRECEIVED = sa.text("received IS NULL AND due IS NOT NULL")
 
@@ -345,7 +366,8 @@ home_events = sa.Table(
     "home_events", metadata,
     sa.Column("home", sa.ForeignKey("homes.id"), primary_key=True),
     sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("token", sa.LargeBinary, nullable=False),  # as the box signed it
+    sa.Column("token", sa.LargeBinary, nullable=False),  # as the box signed it; empty: erased
+    sa.Column("sha256", sa.String(64), nullable=True),  # of an erased token, which the home's next event names
     sa.Column("key", sa.String(43), nullable=True),  # of the box, that signed it
     sa.Column("delivery", sa.ForeignKey("deliveries.id"), nullable=True, index=True),  # that it is about
     _instant_column("at"),

@@ -47,6 +47,7 @@ class EventType(StrEnum):
     DELIVERY_CREATED = "delivery.created"
     DELIVERY_CHANGED = "delivery.changed"
     DELIVERY_PROOF = "delivery.proof"
+    EVENT_ERASED = "event.erased"  # in the place of an event about a customer whose data was erased
     ENDPOINT_CHALLENGE = "webhook_endpoint.challenge"
     ENDPOINT_DISABLED = "webhook_endpoint.disabled"
     PING = "ping"

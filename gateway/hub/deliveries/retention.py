@@ -1,4 +1,6 @@
-"""Deletes what the hub has kept long enough: deliveries with all that belongs to them, jobs, events, responses.
+"""Deletes what the hub has kept long enough: events, deliveries with all that belongs to them, jobs, responses.
+
+Of connections that ended long ago it erases what they say of a customer.
 
 Each transaction deletes a few rows, so that SQLite's only writer is free soon and PostgreSQL holds no lock for long.
 """
@@ -10,21 +12,20 @@ from datetime import datetime, timedelta
 from itertools import takewhile
 
 import structlog
-from sqlalchemy import bindparam, delete, select, tuple_, update
+from sqlalchemy import bindparam, delete, exists, select, tuple_, update
 
 from gateway.hub.database.store import HubStore, log_unavailable
 from gateway.hub.database.tables import (
-    courier_pages,
+    connections,
     deliveries,
-    delivery_parcels,
-    delivery_versions,
     events,
-    home_events,
     idempotency,
     jobs,
     messages,
 )
 from gateway.hub.database.transaction import Transaction
+from gateway.hub.deliveries import erasure
+from gateway.hub.deliveries.removal import delete_deliveries
 
 log = structlog.get_logger(__name__)
 
@@ -36,7 +37,6 @@ _OLD_RESPONSES = select(*_RESPONSE_KEYS).where(idempotency.c.created < bindparam
 _DELETE_RESPONSES = delete(idempotency).where(
     tuple_(*_RESPONSE_KEYS).in_(_OLD_RESPONSES.with_for_update(skip_locked=True))
 )
-_WITH_A_DELIVERY = (delivery_parcels, delivery_versions, courier_pages, jobs)
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ class Retention:
     jobs: timedelta
     events: timedelta
     responses: timedelta  # by Idempotency-Key
+    connections: timedelta
 
     async def run(self, store: HubStore, now: Callable[[], datetime]) -> None:
         """Delete each hour until cancelled; if the database is unavailable, an hour later."""
@@ -58,10 +59,11 @@ class Retention:
     async def sweep(self, store: HubStore, now: datetime) -> dict[str, int]:
         """Delete all that is too old, and return how many rows of each table."""
         steps: dict[str, tuple[timedelta, Callable[[Transaction, datetime], Awaitable[int]]]] = {
+            "events": (self.events, _delete_events),  # before the deliveries that they are about
             "deliveries": (self.deliveries, _delete_deliveries),
             "jobs": (self.jobs, _delete_jobs),
-            "events": (self.events, _delete_events),
             "responses": (self.responses, _delete_responses),
+            "connections": (self.connections, erasure.begin_for_ended(now, BATCH_ROWS)),
         }
         deleted = {}
         for table, (kept, delete_some) in steps.items():
@@ -84,18 +86,16 @@ async def _delete_deliveries(tx: Transaction, before: datetime) -> int:
     # The condition names `held`, which is the index's first column
     oldest = select(deliveries.c.id).where(deliveries.c.held.in_((False, True)), *old)
     gone = (await tx.scalars(oldest.order_by(deliveries.c.window_end).limit(BATCH_ROWS))).all()
+    await _note_events_left(tx, gone)
     await delete_deliveries(tx, gone)
     return len(gone)
 
 
-async def delete_deliveries(tx: Transaction, gone: Sequence[str]) -> None:
-    """Delete these deliveries; a home's signed events stay until they are too old themselves."""
-    if not gone:
-        return
-    await tx.execute(update(home_events).where(home_events.c.delivery.in_(gone)).values(delivery=None))
-    for table in _WITH_A_DELIVERY:
-        await tx.execute(delete(table).where(table.c.delivery.in_(gone)))
-    await tx.execute(delete(deliveries).where(deliveries.c.id.in_(gone)))
+async def _note_events_left(tx: Transaction, gone: Sequence[str]) -> None:
+    """Note at its connection that a delivery's events are kept longer than the delivery: an erasure looks for them."""
+    left = exists().where(events.c.object == deliveries.c.id)
+    theirs = select(deliveries.c.connection).where(deliveries.c.id.in_(gone), left)
+    await tx.execute(update(connections).where(connections.c.id.in_(theirs)).values(events_left=True))
 
 
 async def _delete_jobs(tx: Transaction, before: datetime) -> int:

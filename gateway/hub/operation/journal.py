@@ -30,6 +30,7 @@ from gateway.hub.database.tables import (
     revocations,
 )
 from gateway.hub.database.transaction import Transaction
+from gateway.hub.deliveries import erasure
 from gateway.hub.operation import brands as brand_operation
 from gateway.hub.operation import retailers as retailer_operation
 from gateway.hub.webhooks.queue import switch_off
@@ -209,6 +210,8 @@ async def _revoke(tx: Transaction, entry: JournalEntry, now: datetime) -> None:
             await tx.execute(this.values(ended=entry.at))
         case RevocationKind.ENDPOINT:
             await switch_off(tx, id_)
+        case RevocationKind.ERASURE:
+            await erasure.begin_again(tx, id_, entry.detail or {}, entry.at, now)
         case _:
             log.warning("revocation_unknown", kind=entry.kind, todo="a newer hub wrote it: install that one")
 

@@ -24,6 +24,7 @@ from gateway.hub.config import HubFile
 from gateway.hub.database.revocations import RevocationKind, record_revocation
 from gateway.hub.database.store import HubStore, StoreUnusable, lock_database
 from gateway.hub.database.tables import api_keys, claims, endpoints, homes, revocations
+from gateway.hub.deliveries import erasure
 from gateway.hub.operation import backup, databases
 from gateway.hub.operation.backup import HubListing
 from gateway.hub.operation.databases import DatabaseToolFailed
@@ -208,6 +209,8 @@ async def _put_back(
         store = await HubStore.open(database)
         try:
             again = await apply(store, entries, now)
+            await erasure.finish(store, now)
+            await store.overwrite_deleted()
             await _end_claims(store, now)
             if ask_anew:
                 again += await _revoke_all(store, now)

@@ -60,6 +60,7 @@ async def _delete_unused(tx: Transaction, sandboxes: Sequence[str], *is_over: Co
         (tables.deliveries.c.retailer, over),
         (tables.brand_messages.c.home, gone), (tables.connections.c.retailer, over), (homes.c.id, gone),
         (brands.c.retailer, over), (tables.api_keys.c.retailer, over), (tables.idempotency.c.retailer, over),
+        (tables.erasures.c.retailer, over),
         (retailers.c.id, over),
     ):  # fmt: skip
         await tx.execute(delete(column.table).where(column.in_(values)))

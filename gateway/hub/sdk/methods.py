@@ -59,4 +59,8 @@ class ApiMethods:
     iterate_webhook_messages = Pages(operations.list_webhook_messages)
     replay_webhook_message = Operation(operations.replay_webhook_message)
     replay_webhook_events = Operation(operations.replay_webhook_events)
+    create_erasure = Operation(operations.create_erasure)
+    list_erasures = Operation(operations.list_erasures)
+    iterate_erasures = Pages(operations.list_erasures)
+    read_erasure = Operation(operations.read_erasure)
     create_sandbox = Operation(operations.create_sandbox)

@@ -311,6 +311,14 @@ class ConnectionEnd(RequestModel):
     signed: str | None = None
 
 
+class ConnectionErasure(RequestModel):
+    """
+    Erases this one `connection`.
+    """
+
+    connection: str
+
+
 class CourierCode(AnswerModel):
     """
     A courier's one-time code. The hub shows it once and keeps its digest only.
@@ -354,6 +362,14 @@ class YesEachEnum(Enum):
 
 
 YesEach = TypeAliasType("YesEach", YesEachEnum | None)
+
+
+class CustomerErasure(RequestModel):
+    """
+    Erases all connections with this `reference`, your name for the customer.
+    """
+
+    reference: str
 
 
 class Holder1Enum(StrEnum):
@@ -427,6 +443,39 @@ class DoorResult(StrEnum):
     HANDED_TO_OWNER = "handed_to_owner"
 
 
+class ErasureCause(StrEnum):
+    """
+    Who wanted an erasure. Those of the hub's own retention are in no journal: it repeats them by itself.
+    """
+
+    RETAILER = "retailer"
+    OPERATOR = "operator"
+    RETENTION = "retention"
+
+
+class EventErasedData(AnswerModel):
+    """
+    The erasure that erased the event.
+    """
+
+    id: str
+
+
+class EventErasedEvent(AnswerModel):
+    """
+    In the place of an event about a customer whose data was erased.
+    """
+
+    id: str
+    seq: int
+    type: Literal["event.erased"]
+    about: str
+    at: AwareDatetime
+    sandbox: bool
+    request: str | None
+    data: EventErasedData
+
+
 class EventType(StrEnum):
     """
     What an event is about. A delivery's state and a permission's standing are in its data.
@@ -437,6 +486,7 @@ class EventType(StrEnum):
     DELIVERY_CREATED = "delivery.created"
     DELIVERY_CHANGED = "delivery.changed"
     DELIVERY_PROOF = "delivery.proof"
+    EVENT_ERASED = "event.erased"
     WEBHOOK_ENDPOINT_CHALLENGE = "webhook_endpoint.challenge"
     WEBHOOK_ENDPOINT_DISABLED = "webhook_endpoint.disabled"
     PING = "ping"
@@ -696,6 +746,12 @@ class Holder3Enum(StrEnum):
 Holder3 = TypeAliasType("Holder3", Holder3Enum | None)
 """
 `robot`: a robot brings it under human supervision, and nobody else may. The hub adds `yes_each`: a supervisor says yes to each opening, on a picture. The home must let robots in at `entrance`, and a robot takes nothing with it (`collect`): otherwise `state` is `refused`, `reason` is `unsupported`. The order needs the features `holder_robot` and `yes_each`.
+"""
+
+
+NewErasure = TypeAliasType("NewErasure", CustomerErasure | ConnectionErasure)
+"""
+Whose data to erase: all connections with this `reference`, your name for the customer, or one `connection`.
 """
 
 
@@ -1475,6 +1531,34 @@ class DeliveryOrderChange(ChangeModel):
     """
 
 
+class Erasure(AnswerModel):
+    """
+    An erasure. It names the connections, and nothing of the customer.
+
+    `state`: `erasing` until nothing is left, which takes seconds; then `erased`. `deliveries`: how many were erased so
+    far. `cause`: who wanted it: the `retailer`, the `operator` of the hub, or the hub's `retention`, because the
+    connections had ended long ago.
+    """
+
+    id: str
+    state: Literal["erasing", "erased"] | str
+    connections: list[str]
+    deliveries: int
+    cause: Annotated[ErasureCause | str, Field(union_mode="left_to_right")]
+    sandbox: bool
+    created: AwareDatetime
+    done: AwareDatetime | None
+
+
+class Erasures(AnswerModel):
+    """
+    A page of the retailer's erasures, newest first. `next` is the cursor of the following page.
+    """
+
+    data: list[Erasure]
+    next: str | None
+
+
 class NewDeliveryOrder(RequestModel):
     """
     The delivery to announce.
@@ -1889,6 +1973,7 @@ Event = TypeAliasType(
         | DeliveryChangedEvent
         | WebhookEndpointChallengeEvent
         | WebhookEndpointDisabledEvent
+        | EventErasedEvent
         | PingEvent
         | OtherEvent,
         Field(union_mode="left_to_right"),

@@ -34,6 +34,8 @@ from .models import (
     DeliveryChange,
     DeliveryState,
     DeliveryWithCourierCode,
+    Erasure,
+    Erasures,
     Event,
     Events,
     HubKey,
@@ -43,6 +45,7 @@ from .models import (
     NewBrandKey,
     NewConnection,
     NewDelivery,
+    NewErasure,
     NewWebhookEndpoint,
     Proof,
     Sandbox,
@@ -568,6 +571,34 @@ def replay_webhook_events(
         takes_idempotency_key=True,
         idempotency_key=idempotency_key,
     )
+
+
+def create_erasure(body: NewErasure, *, idempotency_key: str | None = None) -> ApiRequest[Erasure]:
+    """Erase what the hub stores about a customer: connections, deliveries, the contents of events and messages.
+
+    The connections end; a delivery that is on its way is refused (409): cancel it, or wait for its end. In the place of
+    each event stands one of type `event.erased` with the same number. The home keeps its own data.
+    """
+    return ApiRequest(
+        method="POST",
+        path="/v1/erasures",
+        read=Erasure.model_validate_json,
+        body=body,
+        takes_idempotency_key=True,
+        idempotency_key=idempotency_key,
+    )
+
+
+def list_erasures(*, limit: int | None = None, cursor: str | None = None) -> ApiRequest[Erasures]:
+    """List the erasures."""
+    return ApiRequest(
+        method="GET", path="/v1/erasures", read=Erasures.model_validate_json, query={"limit": limit, "cursor": cursor}
+    )
+
+
+def read_erasure(erasure_id: str) -> ApiRequest[Erasure]:
+    """Read one erasure."""
+    return ApiRequest(method="GET", path=f"/v1/erasures/{_segment(erasure_id)}", read=Erasure.model_validate_json)
 
 
 def create_sandbox() -> ApiRequest[Sandbox]:

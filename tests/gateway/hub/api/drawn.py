@@ -57,6 +57,7 @@ ALLOWED_REFUSALS: Mapping[tuple[str, str], str] = MappingProxyType({
     ("listDeliveries", "bad_cursor"): _OPAQUE,
     ("readTimeline", "bad_cursor"): _OPAQUE,
     ("listEvents", "bad_cursor"): _OPAQUE,
+    ("listErasures", "bad_cursor"): _OPAQUE,
     ("followEvents", "bad_cursor"): _OPAQUE,
     ("addBrandKey", "signature_refused"): _SIGNED,
     ("createConnection", "signature_refused"): _SIGNED,

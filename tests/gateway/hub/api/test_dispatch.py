@@ -161,7 +161,7 @@ async def test_what_an_idempotency_key_was_answered_is_forgotten_after_a_day(tmp
 
         async def swept() -> int:
             forever = timedelta(days=400)
-            kept = Retention(forever, forever, forever, remembered.RETENTION_PERIOD)
+            kept = Retention(forever, forever, forever, remembered.RETENTION_PERIOD, forever)
             return (await kept.sweep(store, hub.hub.now()))["responses"]
 
         first = await token("order-1")

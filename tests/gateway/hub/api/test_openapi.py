@@ -43,21 +43,22 @@ Availability AvailabilityBatch AvailabilityBatchResult AvailabilityItemResult Av
 BoxDescription Brand BrandFacts BrandKey BrandKeys BrandMessageState Brands CancelStatus
 Cancellation Carrier Carriers CollectResult Connection ConnectionAnsweredData
 ConnectionAnsweredEvent ConnectionAnsweredMessage ConnectionDecidedEvent ConnectionDecidedMessage
-ConnectionEnd Connections CourierCode CreatedApiKey CreatedConnection CreatedDelivery Deliveries
-Delivery DeliveryBatch DeliveryBatchResult DeliveryChange DeliveryChangedEvent
-DeliveryChangedMessage DeliveryCreatedEvent DeliveryCreatedMessage DeliveryEventData DeliveryItem
-DeliveryItemResult DeliveryMetadataChange DeliveryOrderChange DeliveryState DeliveryWithCourierCode
-DoorResult Event EventType Events ExpectedAddress FoodProfile GrantedTerms HomeAnswer HubKey
-ImpossibleReason ItemColdChain LabelRule MoreTimeRequest MoreTimeStatus NewApiKey NewAskedTerms
-NewBrand NewBrandKey NewConnection NewDelivery NewDeliveryItem NewDeliveryOrder NewExpectedAddress
-NewParcelSize NewPlainDelivery NewSignedDelivery NewWebhookEndpoint NewWindow ParcelSize PingData
-PingEvent PingMessage PlainDeliveryChange Problem ProblemError Proof Sandbox SignedAccount
-SignedBrandMessage SignedDeliveryChange SignedOrder SimulatedEntrance StatedAddress StatedFacts
-TimeSpan Timeline TimelineStep WebhookAttempt WebhookEndpoint WebhookEndpointChallengeData
-WebhookEndpointChallengeEvent WebhookEndpointChallengeMessage WebhookEndpointChange
-WebhookEndpointDisabledData WebhookEndpointDisabledEvent WebhookEndpointDisabledMessage
-WebhookEndpointWithSecret WebhookEndpoints WebhookMessage WebhookMessages WebhookReplay
-WebhookReplayResult Window
+ConnectionEnd ConnectionErasure Connections CourierCode CreatedApiKey CreatedConnection
+CreatedDelivery CustomerErasure Deliveries Delivery DeliveryBatch DeliveryBatchResult
+DeliveryChange DeliveryChangedEvent DeliveryChangedMessage DeliveryCreatedEvent
+DeliveryCreatedMessage DeliveryEventData DeliveryItem DeliveryItemResult DeliveryMetadataChange
+DeliveryOrderChange DeliveryState DeliveryWithCourierCode DoorResult Erasure ErasureCause Erasures
+Event EventErasedData EventErasedEvent EventType Events ExpectedAddress FoodProfile GrantedTerms
+HomeAnswer HubKey ImpossibleReason ItemColdChain LabelRule MoreTimeRequest MoreTimeStatus
+NewApiKey NewAskedTerms NewBrand NewBrandKey NewConnection NewDelivery NewDeliveryItem
+NewDeliveryOrder NewErasure NewExpectedAddress NewParcelSize NewPlainDelivery NewSignedDelivery
+NewWebhookEndpoint NewWindow ParcelSize PingData PingEvent PingMessage PlainDeliveryChange Problem
+ProblemError Proof Sandbox SignedAccount SignedBrandMessage SignedDeliveryChange SignedOrder
+SimulatedEntrance StatedAddress StatedFacts TimeSpan Timeline TimelineStep WebhookAttempt
+WebhookEndpoint WebhookEndpointChallengeData WebhookEndpointChallengeEvent
+WebhookEndpointChallengeMessage WebhookEndpointChange WebhookEndpointDisabledData
+WebhookEndpointDisabledEvent WebhookEndpointDisabledMessage WebhookEndpointWithSecret
+WebhookEndpoints WebhookMessage WebhookMessages WebhookReplay WebhookReplayResult Window
 """
 """A class behind one of them may be renamed in the code: `PUBLIC_NAMES` in gateway/hub/api/openapi.py."""
 
@@ -155,7 +156,8 @@ def test_each_type_of_event_has_a_payload_of_its_own_in_lists_and_in_webhooks(do
     sent = {str(kind) for kind in EventType} - {"delivery.proof"}  # no hub has ever sent it
     event = schemas["Event"]
     assert event["discriminator"]["propertyName"] == "type"
-    assert set(event["discriminator"]["mapping"]) == set(document["webhooks"]) == sent
+    assert set(event["discriminator"]["mapping"]) == sent
+    assert set(document["webhooks"]) == sent - {"event.erased"}, "it stands in the place of another one"
     for kind, webhook in document["webhooks"].items():
         body = webhook["post"]["requestBody"]["content"]["application/json"]["schema"]
         for reference in (body["$ref"], event["discriminator"]["mapping"][kind]):

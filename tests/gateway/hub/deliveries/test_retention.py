@@ -21,9 +21,10 @@ from tests.announcing import ConnectedHome, connected_home
 from tests.hubs import RunningHub, hub_file, run_hub
 
 KEPT = Retention(
-    deliveries=timedelta(days=100), jobs=timedelta(days=10), events=timedelta(days=200), responses=timedelta(days=1)
+    deliveries=timedelta(days=100), jobs=timedelta(days=10), events=timedelta(days=200), responses=timedelta(days=1),
+    connections=timedelta(days=900),
 )  # fmt: skip
-NOTHING = {"deliveries": 0, "jobs": 0, "events": 0, "responses": 0}
+NOTHING = {"deliveries": 0, "jobs": 0, "events": 0, "responses": 0, "connections": 0}
 
 
 async def rows(hub: RunningHub) -> dict[str, int]:
