@@ -44,6 +44,7 @@ from gateway.hub.config import HubFile, ShardAssignment
 from gateway.hub.consent.page import ConsentPage
 from gateway.hub.console.page import ConsolePage
 from gateway.hub.courier.routes import CourierRoutes
+from gateway.hub.database import months
 from gateway.hub.database.migrations import seal_plain_secrets
 from gateway.hub.database.store import HubStore, lock_database
 from gateway.hub.database.tables import events as events_table
@@ -269,7 +270,7 @@ class HubProcess:
             "connections": partial(self._connections.run, 2.0, "connections_not_looked_at", DBAPIError),
             "retention": partial(self._event_retention.run, self.store, self.now), "revocations": self._journal.run,
             "old rows": partial(self._retention.run, self.store, self.now),
-            "erasures": ErasureWorker(self._context).run,
+            "months": partial(months.run, self.store, self.now), "erasures": ErasureWorker(self._context).run,
         }  # fmt: skip
         line, keeper, takeover = self.broker_connection, self._homes_broker, self._takeover
         if keeper is not None:

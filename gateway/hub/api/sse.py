@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, or_, select
+from sqlalchemy import Select, or_, select
 
 from gateway.hub.api.rows import owned_by
 from gateway.hub.database.store import HubStore, log_unavailable
@@ -114,9 +114,9 @@ class SseStreams:
 
     async def _newest_numbers(self) -> dict[str, int]:
         following = sorted(self._open_streams)[:_MAX_RETAILERS_PER_QUERY]
-        newest = select(events.c.retailer, func.max(events.c.seq)).where(events.c.retailer.in_(following))
+        newest = select(retailers.c.id, retailers.c.told).where(retailers.c.id.in_(following))
         async with self._store.reading() as tx:
-            return dict((await tx.execute(newest.group_by(events.c.retailer))).tuples().all())
+            return dict((await tx.execute(newest)).tuples().all())
 
     def end(self) -> None:
         """End each stream; its client reconnects to another hub, or to this one after its restart."""

@@ -12,6 +12,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import bindparam, delete, func, select
 
+from gateway.hub.database import months
+from gateway.hub.database.partitions import HOME_EVENTS
 from gateway.hub.database.store import HubStore
 from gateway.hub.database.tables import home_events
 from gateway.hub.database.transaction import Transaction
@@ -107,10 +109,11 @@ class EventRetention:
 
     async def sweep(self, store: HubStore, now: datetime) -> int:
         """Delete the events of all homes that are too old, and return how many."""
-        gone = 0
+        gone, before = 0, months.cutoff(store, now - self.max_age)
+        await months.drop_months(store, HOME_EVENTS, before)
         while True:
             async with store.writing() as tx:
-                rows = (await tx.execute(_SELECT_TOO_OLD, {"before": now - self.max_age})).all()
+                rows = (await tx.execute(_SELECT_TOO_OLD, {"before": before})).all()
                 if rows:
                     await tx.execute(_DELETE_EVENT, [{"whose": row.home, "number": row.seq} for row in rows])
             gone += len(rows)

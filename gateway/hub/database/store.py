@@ -55,7 +55,8 @@ CLOSE_TIMEOUT_S = 5.0  # for open reads and writes
 READINESS_TIMEOUT_S = 2.0  # for a healthy database to answer
 _MISSING_OBJECT_CODES = ("42703", "42P01")  # SQLSTATE: no such column, no such table
 _SQLITE_ERROR_CODE = 1  # https://sqlite.org/rescode.html: what a statement names is not there, or it is no SQL
-_TRANSIENT_CODE_CLASSES = ("08", "40", "53", "57")  # SQLSTATE: connection, rollback, resources, shutdown
+# SQLSTATE: connection, rollback, resources, shutdown, and a lock that was not free in time
+_TRANSIENT_CODES = ("08", "40", "53", "57", "55P03")
 
 
 class StoreUnavailable(OSError):  # noqa: N818 - it says what is the matter
@@ -274,7 +275,7 @@ def is_transient(error: exc.DBAPIError) -> bool:
     if is_schema_fault(error):
         return False
     state = getattr(error.orig, "sqlstate", None) or ""
-    return isinstance(error, exc.OperationalError | exc.InterfaceError) or state.startswith(_TRANSIENT_CODE_CLASSES)
+    return isinstance(error, exc.OperationalError | exc.InterfaceError) or state.startswith(_TRANSIENT_CODES)
 
 
 def is_schema_fault(error: exc.DBAPIError) -> bool:

@@ -14,6 +14,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
+from gateway.hub.database.partitions import DIVIDED_TABLES, divide
+from gateway.system.clock import machine_time
+
 UNSENT_CHALLENGE = "unsent"  # an endpoint's challenge that is due and not made yet
 
 metadata = sa.MetaData()
@@ -377,7 +380,7 @@ home_events = sa.Table(
 events = sa.Table(
     "events", metadata,
     sa.Column("number", _Serial, primary_key=True, autoincrement=True),
-    sa.Column("id", sa.String(64), nullable=False, unique=True),
+    sa.Column("id", sa.String(64), nullable=False),
     sa.Column("retailer", sa.ForeignKey("retailers.id"), nullable=False),
     sa.Column("type", sa.String(64), nullable=False),
     sa.Column("object", sa.String(64), nullable=False),  # the id of what it is about
@@ -386,7 +389,10 @@ events = sa.Table(
     sa.Column("sandbox", sa.Boolean, nullable=False),
     sa.Column("seq", sa.BigInteger, nullable=False),  # rises by one with each event of a retailer
     _instant_column("at"),
-    sa.UniqueConstraint("retailer", "seq"),
+    sa.UniqueConstraint("id").ddl_if(dialect="sqlite"),
+    sa.UniqueConstraint("retailer", "seq").ddl_if(dialect="sqlite"),
+    sa.Index("events_by_id", "id").ddl_if(dialect="postgresql"),
+    sa.Index("events_by_seq", "retailer", "seq").ddl_if(dialect="postgresql"),
     sa.Index("events_of_object", "object", "number"),
 )  # fmt: skip
 
@@ -415,7 +421,7 @@ messages = sa.Table(
     "messages", metadata,
     _id_column("msg-"),  # the same at each attempt, so that a receiver can ignore repetitions
     sa.Column("endpoint", sa.ForeignKey("endpoints.id"), nullable=False),
-    sa.Column("event", sa.ForeignKey("events.id"), nullable=False, index=True),
+    sa.Column("event", sa.String(64), nullable=False, index=True),
     sa.Column("seq", sa.BigInteger, nullable=False),  # of the event
     sa.Column("previous", sa.BigInteger, nullable=False),  # seq of the message before it to this endpoint; 0: none
     sa.Column("attempts", sa.Integer, nullable=False),
@@ -424,6 +430,8 @@ messages = sa.Table(
     _instant_column("created"),
     _instant_column("begun"),  # when it was made or last replayed
     _instant_column("due", missing=True),  # None: it is over
+    # PostgreSQL's `events` are divided, so none of their keys is the id alone
+    sa.ForeignKeyConstraint(["event"], ["events.id"]).ddl_if(dialect="sqlite"),
     sa.UniqueConstraint("endpoint", "event"),
     sa.Index("messages_due", "due"),
     sa.Index("messages_of_turn", "endpoint", "due", "seq"),
@@ -465,3 +473,12 @@ ALTER TABLE %(fullname)s SET (
 for _name in GROWING_TABLES:
     _setting: Any = sa.DDL(_ANALYSED)  # type: ignore[no-untyped-call]  # SQLAlchemy has no types there
     sa.event.listen(metadata.tables[_name], "after_create", _setting.execute_if(dialect="postgresql"))
+
+
+def _divide(table: sa.Table, connection: sa.Connection, **_more: object) -> None:
+    if connection.dialect.name == "postgresql":
+        divide(connection, DIVIDED_TABLES[table.name], machine_time())
+
+
+for _divided in DIVIDED_TABLES:
+    sa.event.listen(metadata.tables[_divided], "after_create", _divide)

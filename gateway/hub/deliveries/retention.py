@@ -14,6 +14,8 @@ from itertools import takewhile
 import structlog
 from sqlalchemy import bindparam, delete, exists, select, tuple_, update
 
+from gateway.hub.database import months
+from gateway.hub.database.partitions import EVENTS
 from gateway.hub.database.store import HubStore, log_unavailable
 from gateway.hub.database.tables import (
     connections,
@@ -65,12 +67,13 @@ class Retention:
             "responses": (self.responses, _delete_responses),
             "connections": (self.connections, erasure.begin_for_ended(now, BATCH_ROWS)),
         }
-        deleted = {}
+        deleted = {"months": await months.drop_months(store, EVENTS, now - self.events)}
         for table, (kept, delete_some) in steps.items():
             deleted[table] = 0
+            before = months.cutoff(store, now - kept) if table == EVENTS.name else now - kept
             while True:
                 async with store.writing() as tx:
-                    count = await delete_some(tx, now - kept)
+                    count = await delete_some(tx, before)
                 deleted[table] += count
                 if count < BATCH_ROWS:
                     break

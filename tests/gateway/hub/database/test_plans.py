@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import re
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -51,8 +52,8 @@ INSERT INTO home_events (home, seq, token, delivery, at)
   SELECT 'home-' || i(n % 5000), n, 'x', 'dlv-' || i(n), 1900000000000000 + n
   FROM generate_series(1, 50000) n;
 INSERT INTO events (id, retailer, type, object, data, sandbox, seq, at)
-  SELECT 'evt-' || i(n), '{retailer}', 'delivery.changed', 'dlv-' || i(n), '{{}}', false, n + 1000, {at} + n
-  FROM generate_series(1, 50000) n;
+  SELECT 'evt-' || i(n), '{retailer}', 'delivery.changed', 'dlv-' || i(n), '{{}}', false, n + 1000,
+    {at} + n % 4 * {month} FROM generate_series(1, 50000) n;
 UPDATE retailers SET told = 60000 WHERE id = '{retailer}';
 INSERT INTO messages (id, endpoint, event, seq, previous, attempts, tries, state, created, begun)
   SELECT 'msg-' || i(n), 'ep-' || i(n % 50), 'evt-' || i(n), n, n - 1, 1, 1, 'delivered', 1900000000000000 + n, n
@@ -62,7 +63,8 @@ INSERT INTO attempts (message, number, result, milliseconds, at)
 INSERT INTO idempotency (retailer, key, fingerprint, status, created)
   SELECT '{retailer}', 'key-' || n, 'x', 201, 1900000000000000 + n FROM generate_series(1, 50000) n;
 """
-AT = 1_795_600_000_000_000  # 25 November 2026, as a number of the tables
+MONTH = 30 * 86_400 * 1_000_000
+AT = int(time.time()) * 1_000_000  # as a number of the tables
 EXPLAINED = ("session_preload_libraries = auto_explain", "auto_explain.log_min_duration = 0",
              "auto_explain.log_nested_statements = on", "auto_explain.log_format = json")  # fmt: skip
 
@@ -122,8 +124,10 @@ async def test_of_a_million_jobs_no_statement_of_a_hub_reads_a_whole_table(serve
             home = await connected_home(hub)
             assert (await home.ask("POST", "/v1/webhook_endpoints", {"url": f"{receiver.url}/ok"}))[0] == 201
             await home.announce()
-        server.ask("full", FILL.format(retailer=home.retailer.id, at=AT))
-        server.ask("full", "ANALYZE")
+        server.ask("full", FILL.format(retailer=home.retailer.id, at=AT, month=MONTH))
+        # A table that is analysed while it is empty is read whole until it was analysed again, after a thousand changes
+        filled = "SELECT string_agg(relname, ', ') FROM pg_stat_user_tables WHERE n_live_tup > 1000"
+        server.ask("full", f"ANALYZE {server.ask('full', filled)}")
         assert int(server.ask("full", "SELECT count(*) FROM jobs")) > 1_000_000
         for setting in EXPLAINED:
             server.ask("full", f'ALTER DATABASE "full" SET {setting}')
@@ -153,7 +157,7 @@ async def test_of_a_million_jobs_no_statement_of_a_hub_reads_a_whole_table(serve
     queries = " ".join(query for query, _ in found)
     for table in ("jobs", "home_events", "events", "messages", "attempts", "deliveries", "delivery_parcels"):
         assert table in queries, "the hub asked for it"
-    whole = {(table, query) for query, plan in found for table in scanned(plan) if table in GROWING_TABLES}
+    whole = {(table, query) for query, plan in found for table in scanned(plan) if table.startswith(GROWING_TABLES)}
     assert whole == set()
 
 

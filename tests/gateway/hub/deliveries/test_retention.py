@@ -24,7 +24,7 @@ KEPT = Retention(
     deliveries=timedelta(days=100), jobs=timedelta(days=10), events=timedelta(days=200), responses=timedelta(days=1),
     connections=timedelta(days=900),
 )  # fmt: skip
-NOTHING = {"deliveries": 0, "jobs": 0, "events": 0, "responses": 0, "connections": 0}
+NOTHING = {"months": 0, "deliveries": 0, "jobs": 0, "events": 0, "responses": 0, "connections": 0}
 
 
 async def rows(hub: RunningHub) -> dict[str, int]:
