@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import insert, select, update
 from structlog.testing import capture_logs
 
 from gateway.domain.delivery.promise import State
@@ -103,11 +103,6 @@ async def hub(folder: Path, retention: EventRetention = FOR_EVER) -> AsyncIterat
         await store.close()
 
 
-async def octets(store: HubStore, home: str) -> int:
-    async with store.reading() as tx:
-        return await tx.scalar(select(func.sum(func.length(home_events.c.token))).filter_by(home=home)) or 0
-
-
 async def test_a_home_that_floods_has_an_hour_s_ration_kept_and_is_reported_once_and_its_neighbour_is_heard(
     tmp_path: Path,
 ) -> None:
@@ -133,9 +128,8 @@ async def test_a_home_of_long_events_has_so_many_bytes_kept_in_an_hour(tmp_path:
         long = [journal.add(make_result("b" * 64, "d" * 64, State.SCHEDULED)) for _ in range(EVENTS)]
         rations = HomeRateLimits(EVENTS, OCTETS // 10, monotonic=here.clock)
         here.ingest.rate_limits = rations  # so small that few events are enough
-        await here.send("home-1", long)
-        stored = await octets(here.store, "home-1")
-        assert OCTETS // 10 <= stored <= OCTETS // 10 + len(long[0])
+        taken = sum(map(len, long[: await here.send("home-1", long)]))
+        assert OCTETS // 10 <= taken <= OCTETS // 10 + len(long[0])
 
 
 def test_a_home_that_was_silent_for_days_has_no_more_than_an_hour_s_ration_at_once() -> None:
@@ -200,7 +194,8 @@ async def test_what_is_older_than_a_home_s_events_are_kept_goes_and_its_newest_s
             await here.send(name, [here.journals[name].add() for _ in range(5)])
         async with here.store.writing() as tx:
             old = (home_events.c.home == "home-1") | (home_events.c.seq <= 2)
-            await tx.execute(update(home_events).where(old).values(at=NOW - timedelta(days=41)))
+            months_ago = NOW - timedelta(days=41 + 31)  # PostgreSQL deletes whole months
+            await tx.execute(update(home_events).where(old).values(at=months_ago))
         retention = EventRetention(max_events=10**6, max_age=timedelta(days=40))
         assert await retention.sweep(here.store, NOW) == 4 + 2
         assert await seqs(here.store, "home-1") == [5], "by it the next one is judged"
