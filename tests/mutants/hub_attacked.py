@@ -289,8 +289,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="an event that is forgotten counts as forked when it comes again",
         file="gateway/hub/boxes/box_events.py",
-        old="if same is None or same == token else",
-        new="if same == token else",
+        old="is_same = same is None or _digest_of",
+        new="is_same = same is not None and _digest_of",
         tests=(f"{HOME}::test_of_one_home_the_newest_events_are_kept_and_its_chain_goes_on",),
     ),
     Mutant(

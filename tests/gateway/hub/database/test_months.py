@@ -23,7 +23,7 @@ from tests.webhookhouse import ManualWallClock
 pytestmark = pytest.mark.slow
 
 YEAR = timedelta(days=365)
-KEPT = Retention(deliveries=2 * YEAR, jobs=YEAR, events=timedelta(days=40), connections=2 * YEAR)
+KEPT = Retention(deliveries=2 * YEAR, jobs=YEAR, events=timedelta(days=40), connections=2 * YEAR, responses=YEAR)
 ROWS = 20_000
 OLDER = """
 INSERT INTO events (id, retailer, type, object, data, sandbox, seq, at)
@@ -95,7 +95,7 @@ async def test_an_older_database_is_divided_without_losing_or_copying_a_row(
                 assert made.status == 202, await made.text()
         assert int(server.ask(name, "SELECT max(number) FROM events_before")) == newest + 1, "the numbers go on"
         server.ask(name, "DELETE FROM attempts; DELETE FROM messages; DELETE FROM events WHERE type <> 'ping'")
-        kept = Retention(deliveries=YEAR, jobs=YEAR, events=timedelta(days=300), connections=YEAR)
+        kept = Retention(deliveries=YEAR, jobs=YEAR, events=timedelta(days=300), connections=YEAR, responses=YEAR)
         store = await HubStore.open(url)
         await kept.sweep(store, now)
         left = rows(server, name, "events")
