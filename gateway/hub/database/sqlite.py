@@ -12,6 +12,7 @@ import contextlib
 import sqlite3
 from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import exc
@@ -21,6 +22,7 @@ from gateway.hub.database.statements import BoundStatement, StatementCompiler, S
 from gateway.hub.database.transaction import Transaction, finish_despite_cancel
 
 BUSY_TIMEOUT_MS = 10_000  # a thread waits so long for another process; the event loop does not wait
+MAX_REWRITTEN_BYTES = 300_000_000  # of a file that is written anew, which takes some seconds
 MAX_IDLE_READERS = 8  # connections
 _CACHED_STATEMENTS = 500  # of each connection
 _PRIMARY_CODE = 0xFF  # the bits of a result code that tell its kind (https://sqlite.org/rescode.html)
@@ -126,19 +128,26 @@ class SQLiteDatabase:
                 await asyncio.to_thread(self._close_writer)  # the last connection writes the log into the file
         self._thread.shutdown(wait=False)
 
-    async def overwrite_deleted(self) -> None:
-        """Overwrite what was deleted, in the file and in its log: write the file anew, without free space.
+    async def overwrite_deleted(self) -> bool:
+        """Overwrite what was deleted, in the log and in the file; return whether the file was written anew.
 
-        Other transactions wait meanwhile. `secure_delete` alone leaves copies that SQLite made when it moved rows.
+        `secure_delete` overwrites each row that is deleted. SQLite may leave copies of rows that it moved, and an older
+        hub left whole rows: so a file is written anew, without free space, unless it is so large that the transactions
+        of others, which wait meanwhile, would end.
         """
         with _sqlalchemy_errors("VACUUM"):
-            await asyncio.to_thread(self._vacuum)
+            return await asyncio.to_thread(self._overwrite_deleted)
 
-    def _vacuum(self) -> None:
+    def _overwrite_deleted(self) -> bool:
         connection = self._connect(f"busy_timeout={BUSY_TIMEOUT_MS}", "secure_delete=ON")
         try:
-            connection.execute("VACUUM")
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            is_small = Path(self._file).stat().st_size <= MAX_REWRITTEN_BYTES
+            if is_small:
+                connection.execute("VACUUM")
+            is_busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            if is_busy:
+                raise sqlite3.OperationalError("a reader prevents that the log is truncated")
+            return is_small
         finally:
             connection.close()
 

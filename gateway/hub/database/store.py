@@ -197,7 +197,9 @@ class HubStore:
         """Overwrite what was deleted in an SQLite file; PostgreSQL does so by itself, later."""
         if isinstance(self._database, SQLiteDatabase):
             with self._session():
-                await self._database.overwrite_deleted()
+                if not await self._database.overwrite_deleted():
+                    todo = "stop the hub once and run `sqlite3 FILE VACUUM`: the file is large"
+                    log.warning("database_not_rewritten", todo=todo)
 
     @contextlib.contextmanager
     def _session(self) -> Iterator[None]:

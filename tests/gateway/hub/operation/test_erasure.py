@@ -335,7 +335,10 @@ async def test_a_restore_of_an_older_backup_erases_again_before_a_hub_starts(tmp
         assert (only["state"], only["deliveries"]) == ("erased", 3)
 
 
-async def test_a_connection_that_ended_long_ago_forgets_its_customer_by_itself(tmp_path: Path) -> None:
+async def test_a_connection_that_ended_long_ago_forgets_its_customer_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.hub.database.sqlite.MAX_REWRITTEN_BYTES", 0)  # a large file is not written anew
     kept = Retention(
         deliveries=timedelta(days=10),
         jobs=timedelta(days=10),
