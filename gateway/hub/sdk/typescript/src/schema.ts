@@ -773,6 +773,53 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/erasures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the erasures
+         * @description List the erasures.
+         */
+        get: operations["listErasures"];
+        put?: never;
+        /**
+         * Erase what the hub stores about a customer: connections, deliveries, the contents of events and messages
+         * @description Erase what the hub stores about a customer: connections, deliveries, the contents of events and messages.
+         *
+         *     The connections end; a delivery that is on its way is refused (409): cancel it, or wait for its end. In the place of
+         *     each event stands one of type `event.erased` with the same number. The home keeps its own data.
+         */
+        post: operations["createErasure"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/erasures/{erasure_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read one erasure
+         * @description Read one erasure.
+         */
+        get: operations["readErasure"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/sandbox": {
         parameters: {
             query?: never;
@@ -1318,6 +1365,10 @@ export interface components {
         ConnectionEnd: {
             signed?: string | null;
         };
+        /** @description Erases this one `connection`. */
+        ConnectionErasure: {
+            connection: string;
+        };
         /** @description A page of the retailer's connections, newest first. `next` is the cursor of the following page. */
         Connections: {
             data: components["schemas"]["Connection"][];
@@ -1427,6 +1478,10 @@ export interface components {
             /** Format: date-time */
             changed: string;
             courier: components["schemas"]["CourierCode"] | null;
+        };
+        /** @description Erases all connections with this `reference`, your name for the customer. */
+        CustomerErasure: {
+            reference: string;
         };
         /** @description A page of deliveries, newest first. `next` is the cursor of the following page, null on the last. */
         Deliveries: {
@@ -1738,6 +1793,35 @@ export interface components {
          */
         DoorResult: "not_opened" | "locked_again" | "handed_to_owner";
         /**
+         * @description An erasure. It names the connections, and nothing of the customer.
+         *
+         *     `state`: `erasing` until nothing is left, which takes seconds; then `erased`. `deliveries`: how many were erased so
+         *     far. `cause`: who wanted it: the `retailer`, the `operator` of the hub, or the hub's `retention`, because the
+         *     connections had ended long ago.
+         */
+        Erasure: {
+            id: string;
+            /** @enum {string} */
+            state: "erasing" | "erased";
+            connections: string[];
+            deliveries: number;
+            cause: components["schemas"]["ErasureCause"];
+            sandbox: boolean;
+            /** Format: date-time */
+            created: string;
+            done: string | null;
+        };
+        /**
+         * @description Who wanted an erasure. Those of the hub's own retention are in no journal: it repeats them by itself.
+         * @enum {string}
+         */
+        ErasureCause: "retailer" | "operator" | "retention";
+        /** @description A page of the retailer's erasures, newest first. `next` is the cursor of the following page. */
+        Erasures: {
+            data: components["schemas"]["Erasure"][];
+            next: string | null;
+        };
+        /**
          * @description Something happened: the one shape of an event, in the list, in the stream and in a webhook's message.
          *
          *     `seq` rises with each of the retailer's; `about` is the id of what `data` tells of. `request`: the id of the API
@@ -1746,12 +1830,33 @@ export interface components {
          *
          *     `type` says which of these it is. A later release of the hub may add types: name the ones that you want in `types`, or ignore those that you do not know.
          */
-        Event: components["schemas"]["ConnectionDecidedEvent"] | components["schemas"]["ConnectionAnsweredEvent"] | components["schemas"]["DeliveryCreatedEvent"] | components["schemas"]["DeliveryChangedEvent"] | components["schemas"]["WebhookEndpointChallengeEvent"] | components["schemas"]["WebhookEndpointDisabledEvent"] | components["schemas"]["PingEvent"];
+        Event: components["schemas"]["ConnectionDecidedEvent"] | components["schemas"]["ConnectionAnsweredEvent"] | components["schemas"]["DeliveryCreatedEvent"] | components["schemas"]["DeliveryChangedEvent"] | components["schemas"]["WebhookEndpointChallengeEvent"] | components["schemas"]["WebhookEndpointDisabledEvent"] | components["schemas"]["EventErasedEvent"] | components["schemas"]["PingEvent"];
+        /** @description The erasure that erased the event. */
+        EventErasedData: {
+            id: string;
+        };
+        /** @description In the place of an event about a customer whose data was erased. */
+        EventErasedEvent: {
+            id: string;
+            /** Format: int64 */
+            seq: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "event.erased";
+            about: string;
+            /** Format: date-time */
+            at: string;
+            sandbox: boolean;
+            request: string | null;
+            data: components["schemas"]["EventErasedData"];
+        };
         /**
          * @description What an event is about. A delivery's state and a permission's standing are in its data.
          * @enum {string}
          */
-        EventType: "connection.decided" | "connection.answered" | "delivery.created" | "delivery.changed" | "delivery.proof" | "webhook_endpoint.challenge" | "webhook_endpoint.disabled" | "ping";
+        EventType: "connection.decided" | "connection.answered" | "delivery.created" | "delivery.changed" | "delivery.proof" | "event.erased" | "webhook_endpoint.challenge" | "webhook_endpoint.disabled" | "ping";
         /**
          * @description A page of events, oldest first, or newest first with `order=newest`.
          *
@@ -2004,6 +2109,8 @@ export interface components {
                 [key: string]: string;
             } | null;
         };
+        /** @description Whose data to erase: all connections with this `reference`, your name for the customer, or one `connection`. */
+        NewErasure: components["schemas"]["CustomerErasure"] | components["schemas"]["ConnectionErasure"];
         /**
          * @description What you know of the home's address: its `postcode`, the owner's `word`, or both. Case and spaces do not matter.
          *
@@ -8447,6 +8554,393 @@ export interface operations {
                 };
             };
             /** @description `idempotency_key_reused`: This Idempotency-Key was used for another request; `invalid`: A value of the request is not valid */
+            422: {
+                headers: {
+                    "Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests */
+            429: {
+                headers: {
+                    "Request-Id": components["headers"]["RequestId"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: The hub failed; you may send the request again */
+            500: {
+                headers: {
+                    "Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`: The hub cannot do that now */
+            503: {
+                headers: {
+                    "Request-Id": components["headers"]["RequestId"];
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listErasures: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description List the erasures */
+            200: {
+                headers: {
+                    "Request-Id": components["headers"]["RequestId"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Erasures"];
+                };
+            };
+            /** @description `bad_cursor`: This list did not issue the cursor */
+            400: {
+                headers: {
+                    "Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: The request has no valid API key or token */
+            401: {
+                headers: {
+                    "Request-Id": components["headers"]["RequestId"];
+                    "WWW-Authenticate": components["headers"]["WwwAuthenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: This API key may not do that; `retailer_suspended`: The operator of this hub has suspended the retailer */
+            403: {
+                headers: {
+                    "Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `bad_host`: This host name is not the hub's */
+            421: {
+                headers: {
+                    "Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid`: A value of the request is not valid */
+            422: {
+                headers: {
+                    "Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests */
+            429: {
+                headers: {
+                    "Request-Id": components["headers"]["RequestId"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: The hub failed; you may send the request again */
+            500: {
+                headers: {
+                    "Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`: The hub cannot do that now */
+            503: {
+                headers: {
+                    "Request-Id": components["headers"]["RequestId"];
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createErasure: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A repeated request with the same key and body within 24 h gets the same answer. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewErasure"];
+            };
+        };
+        responses: {
+            /** @description Erase what the hub stores about a customer: connections, deliveries, the contents of events and messages */
+            202: {
+                headers: {
+                    "Request-Id": components["headers"]["RequestId"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotent-Replayed": components["headers"]["IdempotentReplayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Erasure"];
+                };
+            };
+            /** @description `malformed_json`: The body is not valid, unambiguous JSON */
+            400: {
+                headers: {
+                    "Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: The request has no valid API key or token */
+            401: {
+                headers: {
+                    "Request-Id": components["headers"]["RequestId"];
+                    "WWW-Authenticate": components["headers"]["WwwAuthenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: This API key may not do that; `retailer_suspended`: The operator of this hub has suspended the retailer */
+            403: {
+                headers: {
+                    "Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: No object has this id, or it is not yours */
+            404: {
+                headers: {
+                    "Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_slow`: The body did not come in time */
+            408: {
+                headers: {
+                    "Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `conflict`: It contradicts the stored state */
+            409: {
+                headers: {
+                    "Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: The body is too large */
+            413: {
+                headers: {
+                    "Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: Send application/json */
+            415: {
+                headers: {
+                    "Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `bad_host`: This host name is not the hub's */
+            421: {
+                headers: {
+                    "Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_key_reused`: This Idempotency-Key was used for another request; `invalid`: A value of the request is not valid */
+            422: {
+                headers: {
+                    "Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests */
+            429: {
+                headers: {
+                    "Request-Id": components["headers"]["RequestId"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: The hub failed; you may send the request again */
+            500: {
+                headers: {
+                    "Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`: The hub cannot do that now */
+            503: {
+                headers: {
+                    "Request-Id": components["headers"]["RequestId"];
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readErasure: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                erasure_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Read one erasure */
+            200: {
+                headers: {
+                    "Request-Id": components["headers"]["RequestId"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Erasure"];
+                };
+            };
+            /** @description `unauthenticated`: The request has no valid API key or token */
+            401: {
+                headers: {
+                    "Request-Id": components["headers"]["RequestId"];
+                    "WWW-Authenticate": components["headers"]["WwwAuthenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: This API key may not do that; `retailer_suspended`: The operator of this hub has suspended the retailer */
+            403: {
+                headers: {
+                    "Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: No object has this id, or it is not yours */
+            404: {
+                headers: {
+                    "Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `bad_host`: This host name is not the hub's */
+            421: {
+                headers: {
+                    "Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid`: A value of the request is not valid */
             422: {
                 headers: {
                     "Request-Id": components["headers"]["RequestId"];
