@@ -25,7 +25,7 @@ MAX_REQUESTS_IN_FLIGHT = 8
 ROUNDS = 5
 HOMES = 100
 GOAL_CPU_S, GOAL_RATIO, GOAL_PER_CORE = 1.0e-3, 1.5, 1_000
-CONNECTIONS = 16  # of the retailer that fills a core
+CONNECTIONS = 32  # of the retailer that fills a core
 # Announcements a second, and the goal of their p99 in seconds
 STEADY = {"SQLite": ((100, 0.03),), "PostgreSQL": ((100, 0.03), (500, 0.05))}
 

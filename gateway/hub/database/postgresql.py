@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Iterator, Sequence
 from functools import cache, partial
+from itertools import chain
 from typing import Any, Self, TypeAlias
 
 import asyncpg
@@ -90,11 +91,13 @@ class PostgreSQLTransaction(Transaction):
         return await self._run_beside(bound)
 
     async def _run_beside(self, bound: BoundStatement) -> StatementResult[Any]:
-        with _sqlalchemy_errors(bound.sql):
+        try:  # as `_sqlalchemy_errors`, without the calls of its generator
             if not bound.returns_rows:
                 status = await self._connection.execute(bound.sql, *bound.values)
                 return StatementResult.empty(_rowcount(status))
             rows = await self._connection.fetch(bound.sql, *bound.values)
+        except _DRIVER_ERRORS as error:
+            raise _sqlalchemy_error(bound.sql, error) from error
         return bound.result(rows, len(rows), list(rows[0].keys()) if bound.metadata is None and rows else ())
 
     async def _run_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> StatementResult[Any]:
@@ -131,7 +134,7 @@ class PostgreSQLTransaction(Transaction):
         if waiting:
             sql = _combined(tuple(bound.sql for bound in waiting))
             with _sqlalchemy_errors(sql):
-                await self._connection.execute(sql, *(value for bound in waiting for value in bound.values))
+                await self._connection.execute(sql, *chain.from_iterable(bound.values for bound in waiting))
 
 
 @cache
@@ -219,8 +222,12 @@ def _sqlalchemy_errors(statement: str) -> Iterator[None]:
     try:
         yield
     except _DRIVER_ERRORS as error:
-        kind = next(kind for of_driver, kind in _ERRORS if isinstance(error, of_driver))
-        raise kind(statement, None, error) from error
+        raise _sqlalchemy_error(statement, error) from error
+
+
+def _sqlalchemy_error(statement: str, error: Exception) -> exc.DBAPIError:
+    kind = next(kind for of_driver, kind in _ERRORS if isinstance(error, of_driver))
+    return kind(statement, None, error)
 
 
 async def _set_codecs(connection: PostgreSQLConnection) -> None:

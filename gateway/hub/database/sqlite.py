@@ -24,10 +24,13 @@ from gateway.hub.database.transaction import Transaction, finish_despite_cancel
 BUSY_TIMEOUT_MS = 10_000  # a thread waits so long for another process; the event loop does not wait
 MAX_REWRITTEN_BYTES = 300_000_000  # of a file that is written anew, which takes some seconds
 MAX_IDLE_READERS = 8  # connections
+WRITER_CACHE_KIB = 16_384  # of pages: a new row goes into a page of each index, and SQLite's own 2 MiB hold too few
 _CACHED_STATEMENTS = 500  # of each connection
 _PRIMARY_CODE = 0xFF  # the bits of a result code that tell its kind (https://sqlite.org/rescode.html)
 
-_WRITER_SETTINGS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON")
+_WRITER_SETTINGS = (
+    "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON", f"cache_size=-{WRITER_CACHE_KIB}"
+)  # fmt: skip
 _COMPILER = StatementCompiler(SQLiteDialect_pysqlite(paramstyle="qmark"))
 
 

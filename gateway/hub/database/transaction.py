@@ -110,14 +110,15 @@ class Transaction(ABC):
 async def finish_despite_cancel(work: Awaitable[T]) -> T:
     """Complete a piece of work although the caller is cancelled meanwhile; the cancellation is raised afterwards."""
     task = asyncio.ensure_future(work)
-    cancelled: asyncio.CancelledError | None = None
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError as error:
+        cancelled = error
     while not task.done():
         try:
             await asyncio.wait({task})
         except asyncio.CancelledError as error:
             cancelled = error
-    if cancelled is None:
-        return task.result()
     if not task.cancelled():
         task.exception()  # retrieved, so that asyncio does not log it
     raise cancelled
