@@ -40,6 +40,13 @@ MUTANTS: tuple[Mutant, ...] = (
         tests=(f"{SHAPE}::test_after_a_refused_change_the_home_is_heard_again_on_the_version_that_counts",),
     ),
     Mutant(
+        name="an accepted change whose state is the same is told nobody",
+        file="gateway/hub/boxes/box_events.py",
+        old='        is_answer = changed.get("answered", row.answered) != row.answered\n',
+        new="        is_answer = False\n",
+        tests=(f"{SHAPE}::test_a_change_that_the_home_accepts_is_told_once_though_the_state_is_the_same",),
+    ),
+    Mutant(
         name="a place of another entrance is passed on to the home",
         file="gateway/hub/deliveries/availability.py",
         old="    if known is None or place in known or place not in",

@@ -310,8 +310,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a home's answer to a change is no event where an older word said the same",
         file="gateway/hub/boxes/box_events.py",
-        old="not is_refusal and not row.untold):",
-        new="not is_refusal):",
+        old="after != before or is_answer or is_refusal or row.untold):",
+        new="after != before or is_refusal):",
         tests=(f"{STANDINGS}::{SUPERSEDED}",),
     ),
     Mutant(

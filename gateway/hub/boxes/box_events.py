@@ -298,7 +298,7 @@ class HomeTransaction:
     async def _update_delivery(
         self, row: Row[Any], result: DeliveryResult, *, seq: int, has_endpoints: bool = True
     ) -> None:
-        """Store the state of a delivery, and notify its retailer if it changed.
+        """Store the state of a delivery, and notify its retailer if it changed or a newer version was answered.
 
         `seq` 0: the hub itself decided. `has_endpoints`: as in `events.emit`.
         """
@@ -320,7 +320,9 @@ class HomeTransaction:
         if "promise" in changed:  # a refused change: the order before it counts again
             await store_parcels(self.tx, row, changed["promise"], row.promise)
         is_refusal = result.accepted is False
-        if waits or (after == before and not is_refusal and not row.untold):
+        # An accepted change need not change the state: its retailer waits for the version to be answered.
+        is_answer = changed.get("answered", row.answered) != row.answered
+        if waits or not (after != before or is_answer or is_refusal or row.untold):
             return
         data = event_data(row, changed)
         if is_refusal:

@@ -75,6 +75,19 @@ async def test_no_event_tells_an_older_answer_than_one_that_was_told(tmp_path: P
     assert shown[-1]["answered"] == 3
 
 
+async def test_a_change_that_the_home_accepts_is_told_once_though_the_state_is_the_same(tmp_path: Path) -> None:
+    async with run_hub(hub_file(tmp_path)) as hub:
+        home = await connected_home(hub)
+        made = await home.announce()
+        await home.stands(made, "scheduled", accepted=True)
+        await home.ask("PATCH", f"/v1/deliveries/{made['id']}", {"delivery": {"parcels": ["ABC1"]}})
+        for _ in range(2):
+            await home.stands({**made, "version": 2}, "scheduled", accepted=True)
+        told = [event["data"] for event in await everything(home)]
+    found = [(one["version"], one["answered"], one["state"]) for one in told if one["answered"] is not None]
+    assert found == [(1, 1, "scheduled"), (2, 1, "scheduled"), (2, 2, "scheduled")]
+
+
 async def test_after_a_refused_change_the_home_is_heard_again_on_the_version_that_counts(tmp_path: Path) -> None:
     async with run_hub(hub_file(tmp_path)) as hub:
         home = await connected_home(hub)
