@@ -17,7 +17,7 @@ DEFAULT_HOME = Path("config/home.yaml")
 HOME_VARIABLE = "PERRON_HOME"
 
 COMMANDS_WITHOUT_HOME = frozenset({
-    "aliro-key", "demo", "guard", "hub", "hub backup", "hub brand end", "hub brand free", "hub brand list",
+    "aliro-key", "demo", "guard", "hub", "hub backup", "hub brand end", "hub brand free", "hub brand list", "hub erase",
     "hub home list", "hub home revoke", "hub home show", "hub key add", "hub key list", "hub key revoke", "hub restore",
     "hub retailer add", "hub retailer end", "hub retailer limit", "hub retailer list", "hub retailer resume",
     "hub retailer show", "hub retailer suspend", "hub-authority", "hub-claim", "hub-config", "hub-retailer",

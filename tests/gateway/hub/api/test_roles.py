@@ -27,7 +27,8 @@ ROLES = ("nobody", "revoked", "expired", "read", "full", "carrier", "another", "
 class Row:
     """How an operation is asked, and what each role is answered; who has no key that counts gets 401 everywhere.
 
-    `path` and `body` may name what is there: {delivery}, {connection}, {event}, {key}, {endpoint}, {message}.
+    `path` and `body` may name what is there: {delivery}, {connection}, {event}, {key}, {endpoint}, {message},
+    {erasure}.
     `carrier`: a key of the carrier of its deliveries. `strangers`: another retailer's
     key, and a key of the sandbox for what is real.
     """
@@ -97,6 +98,9 @@ TABLE: Mapping[str, Row] = MappingProxyType({
     "listWebhookMessages": Row(HOOKS + "/{endpoint}/messages", 200, 200, 404),
     "replayWebhookMessage": Row(HOOKS + "/{endpoint}/messages/{message}/replay", 202, 403, 404),
     "replayWebhookEvents": Row(HOOKS + "/{endpoint}/replay", 202, 403, 404, {}),
+    "createErasure": Row("/v1/erasures", 202, 403, 404, {"connection": "{spare}"}),
+    "listErasures": Row("/v1/erasures", 200, 200, 200),
+    "readErasure": Row("/v1/erasures/{erasure}", 200, 200, 404),
     "sendOrder": Row("/v1/household/orders", 401, 401, 401, SEALED | {"seconds": 60}, browser=202),
     "readOrder": Row(f"/v1/household/orders/job-{'a' * 26}", 401, 401, 401, browser=404),
     "askHome": Row("/v1/household/questions", 401, 401, 401, SEALED, browser=503),  # its box is not there
@@ -151,7 +155,8 @@ async def things(home: ConnectedHome) -> dict[str, Any]:
     await home.stands(ended, "delivered", house="locked_again")
     _, events = await home.ask("GET", "/v1/events?limit=1")
     _, key = await home.ask("POST", "/v1/api_keys", {"label": "spare"})
-    _, spare = await home.ask("POST", "/v1/connections", {"brand": home.brand, "asked": {"carriers": ["c"]}})
+    asked = {"brand": home.brand, "asked": {"carriers": ["c"]}}
+    _, spare = await home.ask("POST", "/v1/connections", asked)
     new, kid = BoxKey.generate(), new_id("kid")
     proof = sign_proof(new.sign, brand=home.brand, kid=kid, hub=home.hub.url)
     _, hooks = await home.ask("GET", HOOKS)
@@ -159,10 +164,12 @@ async def things(home: ConnectedHome) -> dict[str, Any]:
         hooks = {"data": [(await home.ask("POST", HOOKS, {"url": "https://shop.example/"}))[1]]}
     endpoint = hooks["data"][0]["id"]
     _, message = await home.ask("POST", f"{HOOKS}/{endpoint}/test")
-    return {"brand": home.brand, "spare": spare["id"], "kid": kid, "x": new.public.text, "proof": proof,
-            "delivery": made["id"], "ended": ended["id"], "connection": home.connection, "key": key["id"],
-            "event": events["data"][0]["id"], "endpoint": endpoint, "message": message["id"],
-            "promise": home.promise()}  # fmt: skip
+    _, gone = await home.ask("POST", "/v1/connections", asked)
+    _, erasure = await home.ask("POST", "/v1/erasures", {"connection": gone["id"]})
+    return {"brand": home.brand, "spare": spare["id"], "erasure": erasure["id"], "kid": kid,
+            "x": new.public.text, "proof": proof, "delivery": made["id"], "ended": ended["id"],
+            "connection": home.connection, "key": key["id"], "event": events["data"][0]["id"],
+            "endpoint": endpoint, "message": message["id"], "promise": home.promise()}  # fmt: skip
 
 
 def filled(body: object, there: Mapping[str, Any]) -> Any:  # noqa: ANN401 - JSON
