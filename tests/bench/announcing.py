@@ -79,6 +79,7 @@ async def _compare(here: HubScene, count: int) -> list[BenchLine]:
                 "p99 of the answer": ms(p99(waits["hub"])),
                 "p99 of the peer's": ms(p99(waits["peer"])),
             },
+            why="the hub also checks the key, limits, terms and parcels, signs the order and encrypts the kept answer",
         )
     ]
 
@@ -124,7 +125,7 @@ async def _fill_core(here: HubScene, seconds: float) -> BenchLine:
             "CPU of the hub for each": ms(used / len(client.waits)),
             "of its core": f"{used / seconds:.0%}",
         },
-        why="database and retailer share the other core",
+        why="database and retailer share the other core and fill it first",
     )
 
 

@@ -95,6 +95,7 @@ async def _compare(here: HubScene, hub: Contender, other: Contender, count: int)
             "median of the peer": ms(median(cpu["peer"])),
             "sent twice": str(hub.homes.count().double),
         },
+        why="SQLite's statements run in the hub's own process",
     )
 
 
