@@ -46,9 +46,10 @@ for await (const event of following) {
   if (event.data.state === "cancelled") {
     break;
   }
-  if (event.data.version === 1) {
+  const { version, answered } = event.data;
+  if (version === 1 && answered === 1) {
     await unwrap(hub.api.PATCH("/v1/deliveries/{delivery_id}", { params: { path }, body: update }));
-  } else if (event.data.version === 2) {
+  } else if (version === 2 && answered === 2) {
     await unwrap(hub.api.POST("/v1/deliveries/{delivery_id}/cancel", { params: { path }, body: cancel }));
   }
 }
