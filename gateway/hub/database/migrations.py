@@ -31,6 +31,9 @@ T = TypeVar("T")
 _SCHEMA_LOCK_ID = 0x70657272  # of the lock while tables are made; a number that no other program uses
 _CONNECT_TIMEOUT_S = 5  # to PostgreSQL
 _BUSY_TIMEOUT_S = 10  # SQLite waits so long for another process
+_LOCK_TIMEOUT = "200ms"  # shorter than PostgreSQL's deadlock_timeout, so that no other process's transaction is ended
+_GIVE_WAY_S, _MAX_WAIT_S = 0.3, 60.0  # the pause before the next attempt, and how long there are more
+_OTHERS_ARE_FIRST = {"55P03": "lock_not_available", "40P01": "deadlock_detected"}  # PostgreSQL's codes
 
 
 class SchemaUnusable(Exception):  # noqa: N818 - it says what is the matter
@@ -40,13 +43,36 @@ class SchemaUnusable(Exception):  # noqa: N818 - it says what is the matter
 async def migrate(url: str) -> None:
     """Create or migrate the tables of the database that a URL of SQLAlchemy names, in one transaction.
 
-    Of several hubs that start at once on PostgreSQL one does it, and the others wait for that. Raises `SchemaUnusable`
-    for a database that this hub cannot use, which is then left as it is, and otherwise what the driver raises.
+    Of several hubs that start at once on PostgreSQL one does it, and the others wait for that. A process that already
+    runs goes on: its transactions come first. Raises `SchemaUnusable` for a database that this hub cannot use, which is
+    then left as it is, and otherwise what the driver raises.
     """
     if make_url(url).get_backend_name() == "sqlite":
         await asyncio.to_thread(_in_sqlite, url, migrate_tables)
     else:
-        await _in_postgresql(url, migrate_tables)
+        await _migrate_postgresql(url)
+
+
+async def _migrate_postgresql(url: str) -> None:
+    loop = asyncio.get_running_loop()
+    until = loop.time() + _MAX_WAIT_S
+    while True:
+        try:
+            await _in_postgresql(url, migrate_tables)
+        except exc.DBAPIError as error:
+            why = _OTHERS_ARE_FIRST.get(getattr(error.orig, "sqlstate", ""))
+            if why is None:
+                raise
+            if loop.time() >= until:
+                raise SchemaUnusable(
+                    f"other programs have kept its tables in use for {_MAX_WAIT_S:.0f} s, such as a copy in progress or"
+                    " a session of psql. This hub could not bring it up to date, and has changed nothing in it. Start"
+                    " it again when they have ended"
+                ) from error
+            log.info("migration_waits", why=why)
+        else:
+            return
+        await asyncio.sleep(_GIVE_WAY_S)
 
 
 async def database_faults(url: str) -> list[str]:
@@ -66,6 +92,8 @@ def migrate_tables(connection: Connection) -> None:
         command.stamp(config, newest)
         connection.execute(insert(about).values(key="version", value=str(int(newest))))
     elif _revision_of_alembic(connection) != (newest,):
+        if connection.dialect.name == "postgresql":
+            _lock_tables(connection)
         try:
             command.stamp(config, before)
             command.upgrade(config, newest)
@@ -87,6 +115,17 @@ def migrate_tables(connection: Connection) -> None:
             " hand. This hub cannot bring it up to date, and has changed nothing in it. Restore a whole copy of it, or"
             " name another database under `store`; retailers and homes then join anew"
         )
+
+
+def _lock_tables(connection: Connection) -> None:
+    """Lock all tables before the first change, or raise soon.
+
+    Else a change would wait for a transaction of another process that waits for a table changed before.
+    """
+    existing = inspect(connection).get_table_names()
+    names = ", ".join(table.name for table in metadata.sorted_tables if table.name in existing)
+    connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'")
+    connection.exec_driver_sql(f"LOCK TABLE {names} IN ACCESS EXCLUSIVE MODE")
 
 
 def missing_columns(connection: Connection) -> list[str]:

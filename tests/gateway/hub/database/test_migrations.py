@@ -1,5 +1,6 @@
 """Databases that older hubs made, with their own code (databases/make.py): opened, brought up to date, or refused."""
 
+import asyncio
 import contextlib
 import json
 import re
@@ -16,7 +17,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import CheckConstraint, Connection, func, inspect, select, text
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from gateway.hub.config import Webhooks
 from gateway.hub.database import migrations
@@ -141,6 +142,40 @@ async def test_a_database_of_each_older_release_is_brought_up_to_date_and_keeps_
         again = await HubStore.open(url)  # as any later start
         assert await versions(again) == NEWEST
         await again.close()
+
+
+IS_WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation IS NOT NULL"
+
+
+async def waits_for_a_lock(watcher: AsyncConnection) -> None:
+    async with asyncio.timeout(20):
+        while not await watcher.scalar(text(IS_WAITING)):  # noqa: ASYNC110 - another program's
+            await asyncio.sleep(0.02)
+
+
+@pytest.mark.slow
+async def test_a_start_that_updates_the_database_lets_what_an_older_process_has_begun_end_first(
+    tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ended at once, or the older process's request did: each waited for a table that the other one had."""
+    with laid_out("c6eb6a7d", "postgresql", tmp_path, request) as (url, _):
+        engine = create_async_engine(url)
+        async with engine.connect() as older, engine.connect() as watcher:
+            await older.execute(text("SELECT * FROM home_events"))
+            with monkeypatch.context() as soon:
+                soon.setattr(migrations, "_MAX_WAIT_S", 0.0)
+                with pytest.raises(StoreUnusable, match=r"other programs have kept its tables in use.*Start it again"):
+                    await HubStore.open(url)
+            opening = asyncio.create_task(HubStore.open(url))
+            await waits_for_a_lock(watcher)
+            for table in ("retailers", "connections", "events"):
+                await older.execute(text(f"SELECT * FROM {table}"))  # noqa: S608 - see above
+            assert not opening.done()
+            await older.commit()
+            store = await opening
+            assert await versions(store) == NEWEST
+            await store.close()
+        await engine.dispose()
 
 
 @contextlib.asynccontextmanager
