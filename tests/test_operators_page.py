@@ -49,7 +49,7 @@ async def test_the_commands_of_the_page_lead_through_a_day(tmp_path: Path) -> No
         assert await status(hub, shop.token) == 200
         assert "Whole: " in await run(tmp_path, BLOCKS["Back up"])
         assert (tmp_path / "stick" / "revocations.jsonl").exists()
-        leaked = BLOCKS["An API key is in the wrong hands"]
+        leaked = BLOCKS["An API key has leaked"]
         (new,) = re.findall(r"key-\w+_\w+", await run(tmp_path, leaked, ret=shop.id, key=shop.token))
         await asyncio.sleep(1.1)  # a running hub forgets a key within a second
         assert [await status(hub, token) for token in (shop.token, new)] == [401, 200]
