@@ -52,8 +52,8 @@ class _Count:
         """Return how many requests count now."""
         return self.current + self.previous * max(0.0, self.began + self.seconds - now) / self.seconds
 
-    def seconds_until_granted(self, amount: int, now: float) -> float:
-        """Return the seconds after which one more is within the limit, if nothing else is counted meanwhile."""
+    def seconds_until_fewer(self, amount: int, now: float) -> float:
+        """Return the seconds after which fewer than `amount` count, if nothing else is counted meanwhile."""
         left = self.began + self.seconds - now
         if self.current < amount:
             return left - (amount - self.current) * self.seconds / self.previous if self.previous else 0.0
@@ -76,7 +76,10 @@ class RequestWindows:
         return len(self._counts)
 
     def take(self, name: str, whose: str, limit: RequestLimit, cost: int = 1) -> RequestUse:
-        """Count a request of a client against the limit of this name, unless it would exceed it."""
+        """Count a request of a client against the limit of this name, unless it would exceed it.
+
+        One whose `cost` alone is more than the limit is always refused.
+        """
         now = self._wall()
         if now < self._newest - _MAX_CLOCK_STEP_S:
             self._counts.clear()
@@ -94,8 +97,11 @@ class RequestWindows:
         remaining = max(0, limit.amount - weighed)
         if is_granted:
             return RequestUse(is_granted, remaining, math.ceil(count.began + count.seconds - now))
-        # At that very instant as many count as the limit allows, and right after it fewer
-        return RequestUse(is_granted, remaining, math.floor(count.seconds_until_granted(limit.amount, now)) + 1)
+        if cost > limit.amount:
+            return RequestUse(is_granted, remaining, count.seconds)
+        # At that very instant one too many counts, and right after it fewer
+        wait = count.seconds_until_fewer(limit.amount - cost + 1, now)
+        return RequestUse(is_granted, remaining, math.floor(wait) + 1)
 
     def _add(self, name: str, whose: str, limit: RequestLimit, now: float) -> _Count:
         if len(self._counts) >= self._most:

@@ -62,6 +62,28 @@ def test_a_batch_that_is_larger_than_what_is_left_takes_nothing() -> None:
     assert counted.take("writes", "ours", limit, 2).is_granted
 
 
+@pytest.mark.parametrize("used", [3, 30, 60, 99])
+@pytest.mark.parametrize("before", [0, 5, 80])
+def test_a_batch_that_waits_as_long_as_it_was_told_is_let_in(before: int, used: int) -> None:
+    clock, counted = windows()
+    limit = RequestLimit(100, MINUTE)
+    assert counted.take("writes", "ours", limit, before or 1).is_granted
+    clock.now += MINUTE + 40
+    counted.take("writes", "ours", limit, used)
+    use = counted.take("writes", "ours", limit, 98)
+    assert not use.is_granted
+    clock.now += use.seconds - 1.001
+    assert use.seconds == 1 or not counted.take("writes", "ours", limit, 98).is_granted
+    clock.now += 1.001
+    assert counted.take("writes", "ours", limit, 98).is_granted
+
+
+def test_a_batch_that_is_larger_than_the_limit_itself_is_told_to_wait_for_a_whole_window() -> None:
+    _, counted = windows()
+    use = counted.take("writes", "ours", RequestLimit(50, MINUTE), 99)
+    assert (use.is_granted, use.seconds) == (False, MINUTE)
+
+
 def test_a_million_strangers_do_not_stay_in_memory() -> None:
     clock, counted = windows()
     for number in range(20_000):
