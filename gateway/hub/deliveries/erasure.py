@@ -191,34 +191,41 @@ class ErasureWorker:
     context: WorkerContext
 
     def __post_init__(self) -> None:
-        due = select(erasures)
         step = DueStep(
-            due=lambda now: due.where(erasures.c.due <= now),
+            due=lambda now: select(erasures).where(
+                erasures.c.due <= now, or_(erasures.c.done.is_(None), erasures.c.id.in_(self._overwritten))
+            ),
             perform=lambda hub, row: erase_some(hub.tx, row, hub.now), wake_up=lambda: None,
         )  # fmt: skip
         self._rows = DueRows(self.context, "erasures", erasures, (step,), max_rows=20)
+        self._overwritten: frozenset[str] = frozenset()  # erasures whose last step is due
 
     async def run(self) -> None:
         """Work until cancelled."""
         while True:
             await asyncio.sleep(INTERVAL_S)
             with log_unavailable("erasures_wait", DBAPIError):
-                if await self._is_any_done():  # its last step follows, so a crash between both repeats this
-                    await self.context.store.overwrite_deleted()
+                await self._overwrite_erased()
                 while await self._rows.run_due():
                     pass
 
-    async def _is_any_done(self) -> bool:
-        done = select(erasures.c.id).where(erasures.c.due <= self.context.now(), erasures.c.done.is_not(None))
+    async def _overwrite_erased(self) -> None:
+        """Overwrite what was erased. The last step follows, so a crash between both repeats this."""
+        erased = select(erasures.c.id, erasures.c.done, erasures.c.due)
+        erased = erased.where(erasures.c.due <= self.context.now(), erasures.c.done.is_not(None))
         async with self.context.store.reading() as tx:
-            return await tx.scalar(done.limit(1)) is not None
+            rows = (await tx.execute(erased)).all()
+        # What is due later than that was overwritten before, and only waits for its home.
+        if any(row.due <= row.done + LOOK_AGAIN and row.id not in self._overwritten for row in rows):
+            await self.context.store.overwrite_deleted()
+        self._overwritten = frozenset(row.id for row in rows)
 
 
 async def finish(store: HubStore, now: datetime) -> None:
-    """Erase all that is due, such as before a hub answers requests."""
+    """Erase all that is not erased yet, such as before a hub answers requests. The last steps are the worker's."""
     while True:
         async with store.writing() as tx:
-            due = select(erasures).where(erasures.c.due <= now).limit(1).with_for_update()
+            due = select(erasures).where(erasures.c.due <= now, erasures.c.done.is_(None)).limit(1).with_for_update()
             row = (await tx.execute(due)).one_or_none()
             if row is None:
                 return
@@ -231,11 +238,12 @@ async def erase_some(tx: Transaction, row: Row[Any], now: datetime) -> None:
     mine = select(deliveries.c.id).where(deliveries.c.connection.in_(row.connections))
     found = (await tx.scalars(mine.order_by(deliveries.c.id).limit(BATCH_DELIVERIES))).all()
     if await _erase_events(tx, row, found or row.connections):
+        await tx.execute(this.values(done=None))  # a transaction that began before the erasure has added them
         return
     if found:
         await _erase_answers(tx, row, [*found, *row.connections])
         await delete_deliveries(tx, found)
-        await tx.execute(this.values(deliveries=erasures.c.deliveries + len(found)))
+        await tx.execute(this.values(deliveries=erasures.c.deliveries + len(found), done=None))
         return
     if row.done is None:
         if (seq := await _erase_older_events(tx, row)) is not None:

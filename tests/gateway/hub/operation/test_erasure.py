@@ -6,9 +6,9 @@ import subprocess
 import sys
 from asyncio.subprocess import PIPE
 from base64 import urlsafe_b64encode
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from gateway.hub.boxes.box_events import EventOutcome
 from gateway.hub.config import HubFile
 from gateway.hub.database.store import HubStore, new_id
 from gateway.hub.database.tables import connections, deliveries, erasures, events, homes, idempotency, jobs, retailers
+from gateway.hub.database.transaction import Transaction
 from gateway.hub.deliveries import erasure as erasing
 from gateway.hub.deliveries.retention import Retention
 from gateway.hub.operation import databases
@@ -176,8 +177,9 @@ async def test_a_delivery_that_is_on_its_way_is_named_and_nothing_is_erased_befo
 
 
 async def test_a_home_that_let_the_brand_in_is_informed_and_then_the_hub_forgets_which_one_it_was(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(erasing, "LOOK_AGAIN", timedelta(seconds=1))
     async with run_hub(hub_file(tmp_path)) as hub:
         home, store = await customer_of(hub, REFERENCE), hub.hub.store
         async with store.writing() as tx:
@@ -190,13 +192,75 @@ async def test_a_home_that_let_the_brand_in_is_informed_and_then_the_hub_forgets
         async with asyncio.timeout(10):
             while not await _jobs(store, home.id):  # noqa: ASYNC110 - a worker of the hub makes it
                 await asyncio.sleep(0.1)
-        await erasing.finish(store, hub.hub.now() + timedelta(minutes=1))
+            while await _due(store, begun["id"]) is not None:  # noqa: ASYNC110 - another worker
+                await asyncio.sleep(0.1)
         async with store.reading() as tx:
             row = (await tx.execute(select(connections).where(connections.c.id == home.connection))).one()
             said = await tx.scalar(select(homes.c.said).where(homes.c.id == home.id)) or {}
-            left = await tx.scalar(select(erasures.c.due).where(erasures.c.id == begun["id"]))
-        assert (row.home, row.end_told, row.asked, left) == (None, True, {"carriers": ["Chronopost"]}, None)
+        assert (row.home, row.end_told, row.asked) == (None, True, {"carriers": ["Chronopost"]})
         assert said["statements"] == {"another": "d.e.f"}, "what the box stated to this brand, such as its postcode"
+
+
+async def test_the_file_is_written_anew_also_if_the_hub_was_away_between_the_end_of_an_erasure_and_its_last_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_written, overwrite = asyncio.Event(), HubStore.overwrite_deleted
+
+    async def overwrite_deleted(store: HubStore) -> None:
+        await overwrite(store)
+        is_written.set()
+
+    monkeypatch.setattr(HubStore, "overwrite_deleted", overwrite_deleted)
+    monkeypatch.setattr(erasing, "LOOK_AGAIN", timedelta(seconds=2))
+    monkeypatch.setattr(erasing, "INTERVAL_S", 0.05)
+    file = hub_file(tmp_path)
+    async with run_hub(file) as hub:
+        home = await customer_of(hub, REFERENCE)
+        _, begun = await erase(home, connection=home.connection)
+        await erased(home, begun["id"])
+    assert not is_written.is_set(), "a transaction that began before the erasure may still add something"
+    await asyncio.sleep(2)
+    async with run_hub(file), asyncio.timeout(10):
+        await is_written.wait()
+
+
+async def _waits(_tx: object, _connection: object, now: datetime) -> datetime:
+    return now + erasing.LOOK_AGAIN
+
+
+async def _fails(_tx: object, _connection: object, _now: datetime) -> datetime:
+    raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("last_step", [_waits, _fails])
+async def test_the_file_is_written_anew_once_however_long_the_last_step_of_an_erasure_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, last_step: Callable[..., Awaitable[datetime | None]]
+) -> None:
+    written, steps, overwrite = list[HubStore](), list[datetime](), HubStore.overwrite_deleted
+
+    async def overwrite_deleted(store: HubStore) -> None:
+        written.append(store)
+        await overwrite(store)
+
+    async def forget_home(tx: Transaction, connection: Any, now: datetime) -> datetime | None:  # noqa: ANN401 - a row
+        steps.append(now)
+        return await last_step(tx, connection, now)
+
+    monkeypatch.setattr(HubStore, "overwrite_deleted", overwrite_deleted)
+    monkeypatch.setattr(erasing, "_forget_home", forget_home)
+    monkeypatch.setattr(erasing, "LOOK_AGAIN", timedelta(seconds=0.1))
+    monkeypatch.setattr(erasing, "INTERVAL_S", 0.05)
+    async with run_hub(hub_file(tmp_path)) as hub:
+        home = await customer_of(hub, REFERENCE)
+        _, begun = await erase(home, connection=home.connection)
+        await erased(home, begun["id"])
+        await asyncio.sleep(1)
+        assert (len(written), len(steps) > 1) == (1, last_step is _waits)
+
+
+async def _due(store: HubStore, erasure: str) -> datetime | None:
+    async with store.reading() as tx:
+        return await tx.scalar(select(erasures.c.due).where(erasures.c.id == erasure))
 
 
 async def _jobs(store: HubStore, home: str) -> int:
