@@ -161,7 +161,9 @@ def begin_for_ended(now: datetime, limit: int) -> Callable[[Transaction, datetim
         over = func.coalesce(connections.c.decided, connections.c.expires) < before
         ended = and_(connections.c.state.in_(_OVER_STATES), over, connections.c.erased.is_(None))
         unused = ~exists().where(deliveries.c.connection == connections.c.id)
-        rows = (await tx.execute(select(connections).where(ended, unused).limit(limit))).all()
+        some = select(connections).where(ended, unused).order_by(connections.c.id).limit(limit)
+        # Another hub process sweeps at the same moment
+        rows = (await tx.execute(some.with_for_update(of=connections, skip_locked=True))).all()
         for row in rows:
             await begin(tx, row.retailer, [row.id], ErasureCause.RETENTION, now, sandbox=row.sandbox)
         return len(rows)

@@ -426,3 +426,14 @@ async def test_a_connection_that_ended_long_ago_forgets_its_customer_by_itself(
         assert (only["cause"], only["connections"]) == ("retention", [home.connection])
         assert (await other.ask("GET", f"/v1/connections/{other.connection}"))[1]["reference"] == "customer 8"
         assert not (file.folder / JOURNAL_FILE).read_text(), "a restored hub does this again by itself"
+
+        ids = [new_id("con") for _ in range(40)]
+        async with store.writing() as tx:
+            row = (await tx.execute(select(connections).where(connections.c.id == other.connection))).one()
+            ended = {**row._asdict(), "state": "ended", "decided": now, "end_told": True}
+            await tx.execute(insert(connections), [{**ended, "id": id_} for id_ in ids])
+        late = now + timedelta(days=52)
+        await asyncio.gather(kept.sweep(store, late), kept.sweep(store, late))
+        async with store.reading() as tx:
+            each = [",".join(row.connections) for row in (await tx.execute(select(erasures))).all()]
+        assert sorted(each) == sorted([home.connection, *ids]), "two hubs begin each of them once"
