@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from gateway.protocol.consent_request import AskedTerms
-from gateway.system.i18n import Language, Text, _, in_language, pgettext
+from gateway.system.i18n import Language, Text, _, pgettext
 from gateway.system.text import isolate_direction
 
 JOIN = _("This is a code for your box")
@@ -75,4 +75,6 @@ def requested_terms(asked: AskedTerms, language: Language) -> list[tuple[str, st
         (_("Until"), _("you take it back") if asked.expires is None else format_instant(asked.expires, language)),
         (_("Signature"), signed),
     )
-    return [(name.to(language), in_language(value, language)) for name, value in rows]
+    return [
+        (name.on_page(language), value.on_page(language) if isinstance(value, Text) else value) for name, value in rows
+    ]

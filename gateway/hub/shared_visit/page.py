@@ -19,7 +19,15 @@ from gateway.hub.http.operation import PageRoute
 from gateway.hub.http.problem import ApiProblem, Code
 from gateway.hub.shared_visit.page_texts import TEXTS, TITLE
 from gateway.system.html_templates import html_environment
-from gateway.system.i18n import SOURCE, Language, accepted, language_names, languages_of, template_functions
+from gateway.system.i18n import (
+    SOURCE,
+    Language,
+    accepted,
+    language_names,
+    languages_of,
+    template_functions,
+    with_hard_spaces,
+)
 
 # The box's own modules and its style: one implementation of the protocol. They are data here; nothing is imported.
 BOX_FILES = ("away_crypto.js", "away_films.js", "away_line.js", "away_view.js", "away.css", "perron.css", "perron.svg")
@@ -72,7 +80,7 @@ class SharedVisitPage:
 
 
 def _render(language: Language, url: str) -> str:
-    texts = json.dumps({key: text.template(language) for key, text in TEXTS.items()})
+    texts = json.dumps({key: with_hard_spaces(text.template(language)) for key, text in TEXTS.items()})
     return _template().render(
         language=language, languages=languages_of(TITLE), language_names=language_names(), url=url, texts=texts,
         **template_functions(language),
