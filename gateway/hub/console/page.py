@@ -78,7 +78,7 @@ def _render(language: Language, url: str) -> str:
     texts = json.dumps({key: with_hard_spaces(text.template(language)) for key, text in TEXTS.items()})
     return _template().render(
         language=language, languages=languages_of(TITLE), language_names=language_names(), url=url, texts=texts,
-        title=TITLE, **template_functions(language),
+        host=url.partition("://")[2], title=TITLE, **template_functions(language),
     )  # fmt: skip
 
 

@@ -107,11 +107,11 @@ _DELIVERY: Mapping[str, Text] = {
     "fact.id": _("Id"),
     "fact.created": _("Made"),
     "do.cancel": _("Cancel the delivery"),
-    "do.more_time": _("Ask for half an hour more"),
-    "do.on_the_way": _("The courier has set out"),
+    "do.more_time": _("Ask the household for half an hour more"),
+    "do.on_the_way": _("Tell the home that the courier has set out"),
     "do.courier": _("Make a new courier's code"),
     "do.proof": _("Save the proof"),
-    "proof.saved": _("Saved. `perron verify` checks it line by line."),
+    "proof.saved": _("Saved. The command perron verify checks it line by line."),
     "brand_signed": _("The brand signed this delivery: send its own signed message to change or cancel it."),
     "courier.title": _("The courier's code"),
     "courier.once": _("It is shown this once. An earlier code opens nothing any more. Give it to the courier alone."),
@@ -127,6 +127,7 @@ _DELIVERIES: Mapping[str, Text] = {
     "state_any": _("every state"),
     "search": _("Search"),
     "deliveries.only_day": _("only windows of this day"),
+    "filter.of": _("{field}:"),
     "filter.remove": _("(remove this filter)"),
     "deliveries.none": _("No delivery yet. This request announces the first one:"),
     "deliveries.first": _("The request that announces a delivery"),
@@ -178,10 +179,10 @@ _EVENTS: Mapping[str, Text] = {
 
 _WEBHOOKS: Mapping[str, Text] = {
     "page.webhooks": _("Webhooks"),
-    "endpoints.none": _("No webhook endpoint yet. Make the first one here, or by `POST /v1/webhook_endpoints`."),
+    "endpoints.none": _("No webhook endpoint yet. Make the first one here, or by POST /v1/webhook_endpoints."),
     "endpoint.new": _("New webhook endpoint"),
     "endpoint.url": _("Address (https)"),
-    "endpoint.types": _("Types of events; none: all"),
+    "endpoint.types": _("Types of events (none ticked: all)"),
     "endpoint.all_types": _("all types"),
     "endpoint.make": _("Make the endpoint"),
     "endpoint.enabled": _("Switched on"),
@@ -243,7 +244,8 @@ _KEYS: Mapping[str, Text] = {
 
 _FRAME: Mapping[str, Text] = {
     "title": TITLE,
-    "sign_in": _("Sign in"),
+    "session.key": _("API key: {label}"),
+    "sign_in": pgettext("with an API key", "Sign in"),
     "sign_in.key": _("API key"),
     "sign_in.where": _(
         "The key stays in this tab: the browser sends it to this hub alone and forgets it with the tab. A key that may"

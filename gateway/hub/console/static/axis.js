@@ -6,6 +6,7 @@ const MAX_LANES = 14;
 const STEPS_H = [1, 2, 3, 4, 6]; // between two hours that are written
 const MAX_HOURS_WRITTEN = 7;
 const LABEL_PART = 0.45; // of the picture's width, for the text of a mark on a phone
+const HOUR_PART = 0.12; // the same for the text of an hour
 
 // Give each thing (`start`, `end`) the first lane that is free when it begins, so that none lies over another.
 function laned(things) {
@@ -23,7 +24,7 @@ function hoursOf(from, to) {
   const at = new Date(from);
   at.setMinutes(0, 0, 0);
   const found = [];
-  for (; at <= to; at.setHours(at.getHours() + 1)) {
+  for (const last = to - HOUR_PART * (to - from); at <= last; at.setHours(at.getHours() + 1)) {
     if (at.getHours() % every === 0 && at >= from) found.push(new Date(at));
   }
   return found;
@@ -44,8 +45,11 @@ export function axis({ from, to, bars, marks, label }) {
   const hours = hoursOf(from, to).map((hour) => at(h("span", { class: "hour" }, hourText(hour)), part(hour.getTime())));
   const width = LABEL_PART * (to - from);
   const inside = marks.filter((mark) => mark.at >= from && mark.at <= to);
-  const labelled = laned(inside.map((mark) => ({ ...mark, start: mark.at, end: mark.at + width })));
-  const line = (mark) => h("span", { class: `mark ${mark.kind ?? ""}` }, h("span", {}, mark.text));
+  const labelled = laned(inside.map((mark) => {
+    const isLeft = mark.at + width > to; // a text on the right of its line would hang out of the picture
+    return { ...mark, isLeft, start: isLeft ? mark.at - width : mark.at, end: isLeft ? mark.at : mark.at + width };
+  }));
+  const line = ({ kind, isLeft, text }) => h("span", { class: `mark ${kind ?? ""} ${isLeft ? "left" : ""}` }, h("span", {}, text));
   const lines = labelled.map((mark) => at(line(mark), part(mark.at), { "--row": mark.lane }));
   const list = h("ol", { class: "lanes" }, shown.map((bar) => {
     const text = h("span", { class: "bar-text" }, name(bar.text)), tone = `bar ${bar.tone}`, label = plain(bar.label);

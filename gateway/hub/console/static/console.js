@@ -2,7 +2,7 @@
 import { Hub, Refused, Unreachable } from "./api.js";
 import { deliveries } from "./deliveries.js";
 import { delivery } from "./delivery.js";
-import { ZONE, button, h, name, plain, put, say, submitted, word } from "./dom.js";
+import { ZONE, button, h, plain, put, say, submitted, word } from "./dom.js";
 import { events } from "./events.js";
 import { keys } from "./keys.js";
 import { Live, easedBy } from "./live.js";
@@ -107,7 +107,7 @@ async function open() {
 function frame() {
   const allowed = PAGES.filter((page) => page.rights.includes(session.right));
   put(place("pages"), allowed.map((page) => h("a", { href: `#/${page.path}` }, say(`page.${page.path}`))));
-  const key = h("span", {}, session.label ? name(session.label) : "", " ", h("span", { class: "chip" }, word("right", session.right)));
+  const key = h("span", {}, session.label && [h("bdi", {}, say("session.key", { label: plain(session.label) })), " "], h("span", { class: "chip" }, word("right", session.right)));
   put(place("session"), h("span", { id: "live", class: "soft" }), key, button(say("sign_out"), () => leave(), { kind: "quiet" }));
   place("sandbox").hidden = !session.sandbox;
 }

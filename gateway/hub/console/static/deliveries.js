@@ -149,7 +149,7 @@ function chips(filters, address) {
   const set = Object.entries(filters).filter(([, value]) => value);
   const cross = () => [h("span", { "aria-hidden": "true" }, "✕"), h("span", { class: "unseen" }, say("filter.remove"))];
   return h("p", { class: "choices" }, set.map(([field, value]) =>
-    h("a", { class: "button quiet", href: address({ [field]: "" }) }, `${say(FILTERS[field])}: `, name(value), " ", cross())));
+    h("a", { class: "button quiet", href: address({ [field]: "" }) }, say("filter.of", { field: say(FILTERS[field]) }), " ", name(value), " ", cross())));
 }
 
 function searchForm({ text, state, onlyDay }, choose) {

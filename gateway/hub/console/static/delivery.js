@@ -1,7 +1,7 @@
 // The page of one delivery: how far it is as a picture, what it promises, each step, and what may be done with it.
 import { newIdempotencyKey } from "./api.js";
 import { axis } from "./axis.js";
-import { asJson, button, copied, factList, h, name, plain, put, say, sign, standing, sure, toneOf, when, windowText, word } from "./dom.js";
+import { asJson, button, copied, factList, h, hoursText, name, plain, put, say, sign, standing, sure, toneOf, when, windowText, word } from "./dom.js";
 
 const HALF_HOUR_MS = 1_800_000;
 const NEAR_MS = 6 * 3_600_000; // moments further from the window are not on its axis
@@ -61,7 +61,7 @@ function windowPicture(one, steps) {
     { at: Date.parse(steps.find((step) => step.state === "visiting")?.at), text: say("station.door") },
   ].filter((mark) => mark.at > start - NEAR_MS && mark.at < end + NEAR_MS);
   const moments = [start, end, ...marks.map((mark) => mark.at)];
-  const bars = [{ start, end, tone: toneOf(one.state), text: windowText(one.window) }];
+  const bars = [{ start, end, tone: toneOf(one.state), text: hoursText(one.window) }];
   const [from, to] = [Math.min(...moments) - HALF_HOUR_MS, Math.max(...moments) + HALF_HOUR_MS];
   return axis({ from, to, bars, marks, label: say("window.picture") }).picture;
 }
@@ -119,7 +119,7 @@ function courier({ text, link, qr_png: png }) {
   return h("section", { class: "card once", "aria-labelledby": "courier-code" },
     h("h2", { id: "courier-code" }, say("courier.title")), h("p", {}, say("courier.once")),
     h("img", { src: picture, alt: say("courier.qr"), width: 220, height: 220 }),
-    copied(link, say("courier.link")), copied(text, say("courier.text")));
+    [["courier.link", link], ["courier.text", text]].map(([label, value]) => [h("p", { class: "soft" }, say(label)), copied(value, say(label))]));
 }
 
 async function saveProof(about, one, path) {

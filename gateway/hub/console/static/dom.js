@@ -52,7 +52,9 @@ export const STATES = Object.keys(TONES);
 export const toneOf = (state) => TONES[state] ?? "wait";
 export const standing = (state) => h("span", { class: "standing" }, sign(toneOf(state)), h("span", {}, word("state", state)));
 
-const format = (at, options) => new Intl.DateTimeFormat(LOCALE, options).format(at);
+const isFirst = ({ type, value }) => LANGUAGE === "fr" && type === "day" && value === "1"; // French says the first of a month
+const format = (at, options) => new Intl.DateTimeFormat(LOCALE, options).formatToParts(at)
+  .map((part) => (isFirst(part) ? "1er" : part.value)).join("");
 const DAY = { weekday: "short", day: "numeric", month: "short" };
 const HOUR = { hour: "2-digit", minute: "2-digit" };
 export const hourText = (at) => format(new Date(at), HOUR);
@@ -70,8 +72,14 @@ export function windowText({ start, end }) {
   const [from, to] = [new Date(start), new Date(end)];
   if ([from, to].some((at) => Number.isNaN(at.getTime()))) return "-";
   const day = (at) => format(at, near(at));
-  if (day(from) === day(to)) return say("window.day", { day: day(from), start: hourText(from), end: hourText(to) });
+  if (day(from) === day(to)) return say("window.day", { day: day(from), start: hourText(from), end: hourText(to) }).replace(" - ", "\u00a0-\u00a0");
   return say("window.days", { start: `${day(from)} ${hourText(from)}`, end: `${day(to)} ${hourText(to)}` });
+}
+
+// The hours of a window alone, where its day stands beside it.
+export function hoursText({ start, end }) {
+  const [from, to] = [new Date(start), new Date(end)];
+  return from.toDateString() === to.toDateString() ? `${hourText(from)} - ${hourText(to)}` : windowText({ start, end });
 }
 
 // A list of names and values; a pair without a value is left out.

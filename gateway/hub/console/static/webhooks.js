@@ -5,7 +5,7 @@ import { button, copied, factList, h, name, plain, put, say, sign, submitted, su
 const COLLECTION = "v1/webhook_endpoints";
 const LOOK_AGAIN_S = [0.5, 1, 2, 4, 8]; // after a message was queued, until it was tried
 const TONES = { waiting: "active", delivered: "good", given_up: "bad" };
-const NOT_CHOSEN = ["ping", "webhook_endpoint.challenge"]; // the hub sends them whatever types an endpoint wants
+const NOT_CHOSEN = ["ping", "webhook_endpoint.challenge", "event.erased"]; // sent whatever an endpoint wants, or never
 const HOUR_MS = 3_600_000;
 const RELOAD_MS = 1000;
 
@@ -76,7 +76,7 @@ function message(one, replay) {
   return h("li", { class: "event", "data-id": one.id },
     h("p", { class: "bar-of" }, h("b", {}, type), state),
     h("p", { class: "soft" }, when(one.created, { seconds: true }), " · ", h("code", {}, `#${one.seq}`), " · ", h("code", {}, plain(one.id)),
-      one.due && [" · ", say("message.due"), " ", when(one.due, { seconds: true })]),
+      Date.parse(one.due) > Date.now() && [" · ", say("message.due"), " ", when(one.due, { seconds: true })]),
     one.attempts.length ? h("ol", { class: "attempts" }, one.attempts.map(attempt)) : null,
     replay && h("p", { class: "choices" },
       button(say("do.replay"), () => replay(one), { kind: "quiet", of: `${type} #${one.seq}`, "data-key": `replay ${one.id}` })));

@@ -11,6 +11,7 @@ from datetime import timedelta
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
@@ -90,6 +91,21 @@ async def in_the_way(page: Page) -> list[str]:
     return found
 
 
+async def texts_in_the_way(page: Page) -> list[str]:
+    """Texts of moments in a picture of time that hang out of it, or lie over one another."""
+    return list(
+        await page.locator(".axis").evaluate(
+            """picture => {
+                const box = one => one.getBoundingClientRect(), around = box(picture);
+                const texts = [...picture.querySelectorAll(".mark > span")];
+                const meets = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+                return texts.filter(one => box(one).left < around.left || box(one).right > around.right
+                    || texts.some(other => other !== one && meets(box(one), box(other)))).map(one => one.textContent);
+            }"""
+        )
+    )
+
+
 async def hide(page: Page, *, is_hidden: bool) -> None:
     """Put the tab behind another one, or in front again."""
     await page.evaluate(
@@ -115,6 +131,7 @@ async def test_a_retailer_finds_an_order_by_its_name_its_parcel_or_its_customer(
     async with visitor() as browser:
         page = await signed_in(browser, home, timezone_id="America/New_York")
         await expect(page.locator("#live")).to_have_text("live")
+        await expect(page.locator("header")).to_contain_text(urlsplit(hub.url).netloc)
         await expect(page.locator("#zone")).to_contain_text("America/New_York")
         await expect(page.locator("ul.rows > li")).to_have_count(20)
         picture = page.get_by_role("group", name=re.compile("Windows on"))
@@ -155,16 +172,19 @@ async def test_a_delivery_is_followed_to_its_window_and_its_cancel_to_the_home_s
         await expect(current).to_contain_text("Announced")
         await home.stands(made, "scheduled")
         await expect(current).to_contain_text("Accepted by the home")  # it looks by itself
-        await page.get_by_role("button", name="The courier has set out").click()
+        await page.get_by_role("button", name="Tell the home that the courier has set out").click()
         await expect(current).to_contain_text("Courier on the way")
         await home.ask("POST", f"/v1/deliveries/{made['id']}/arrival", {"eta": made["window"]["end"]})
         await expect(page.locator(".axis .mark")).to_have_text(["Courier on the way", "now", "Expected"])
+        for width in (1280, 360):
+            await page.set_viewport_size({"width": width, "height": 800})
+            assert await texts_in_the_way(page) == []
         await home.stands(made, "window_open")
         await expect(current).to_contain_text("Window open")
         assert await track.locator("svg").count() == await track.locator("li").count() == 6, "each station has a sign"
         assert await in_the_way(page) == []
 
-        await page.get_by_role("button", name="Ask for half an hour more").click()
+        await page.get_by_role("button", name="Ask the household for half an hour more").click()
         await home.stands(made, "window_open", more_time="asked")
         await expect(page.locator(".stands")).to_contain_text("More time: the household is asked")
         cancel = page.get_by_role("button", name="Cancel the delivery")
@@ -201,6 +221,8 @@ async def test_the_proof_is_saved_as_the_home_signed_it(hub: RunningHub) -> None
         await expect(page.locator("dl")).to_contain_text("SANDBOX-MISSING")
         missing = re.compile(r"colis manquants\s: 1 \(SANDBOX-MISSING\)")
         await expect(page.locator("ol.steps")).to_contain_text(missing)
+        first_of_december = "import('/console/dom.js').then(({ dayText }) => dayText(new Date(2026, 11, 1)))"
+        assert await page.evaluate(first_of_december) == "mardi 1er décembre 2026"
         assert await in_the_way(page) == []
         async with page.expect_download() as downloading:
             await page.get_by_role("button", name="Enregistrer la preuve").click()
