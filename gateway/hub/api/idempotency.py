@@ -23,6 +23,7 @@ from gateway.hub.http.problem import ApiProblem, Code
 
 RETENTION_PERIOD = timedelta(hours=24)
 _NONCE_BYTES = 12
+_ERASED = "It was done, but its answer was erased together with a customer's data. Look up what it made."
 _OBJECT = re.compile(r"(?:con|dlv)-[a-z2-7]{26}", re.ASCII)  # what an erasure looks for
 _BATCH = "/v1/delivery_batches"  # whose answers are about many
 
@@ -81,7 +82,7 @@ class IdempotentRequest(Frozen):
 async def stored_response(tx: Transaction, request: IdempotentRequest, now: datetime) -> Response | None:
     """Return the stored response of this key, or None.
 
-    A key that was used with another request is refused (`ApiProblem`).
+    A key that was used with another request is refused (`ApiProblem`), and one whose response was erased.
     """
     this = {"whose": request.owner, "named": request.key}
     row = (await tx.execute(_SELECT_RESPONSE, this)).one_or_none()
@@ -92,6 +93,8 @@ async def stored_response(tx: Transaction, request: IdempotentRequest, now: date
         return None
     if row.fingerprint != request.fingerprint:
         raise ApiProblem(Code.IDEMPOTENCY_KEY_REUSED)
+    if row.body is None:
+        raise ApiProblem(Code.IDEMPOTENCY_KEY_REUSED, _ERASED)
     try:
         body = request.cipher.decrypt(row.body[:_NONCE_BYTES], row.body[_NONCE_BYTES:], request.context)
     except InvalidTag as error:

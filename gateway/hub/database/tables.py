@@ -119,7 +119,7 @@ idempotency = sa.Table(
     sa.Column("fingerprint", sa.String(64), nullable=False),  # SHA-256 of API key, method, path and body
     sa.Column("status", sa.Integer, nullable=True),  # None: the request still runs
     sa.Column("headers", sa.JSON, nullable=True),
-    sa.Column("body", sa.LargeBinary, nullable=True),  # encrypted under the secret of the caller's API key
+    sa.Column("body", sa.LargeBinary, nullable=True),  # encrypted under the secret of the caller's key; None: erased
     sa.Column("about", sa.String(64), nullable=True),  # the connection or delivery; empty: another; None: unknown
     _instant_column("created"),
     sa.Index("idempotency_created", "created"),

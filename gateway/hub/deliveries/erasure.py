@@ -300,9 +300,14 @@ async def _erase_older_events(tx: Transaction, row: Row[Any]) -> int | None:
 
 
 async def _erase_answers(tx: Transaction, row: Row[Any], about: Sequence[str]) -> None:
-    """Delete the stored answers about these objects, and those of which the hub does not know what they are about."""
-    theirs = or_(idempotency.c.about.in_(about), idempotency.c.about.is_(None))
-    await tx.execute(delete(idempotency).where(idempotency.c.retailer == row.retailer, theirs))
+    """Delete the stored answers about these objects, and the contents of those of which nobody knows the objects.
+
+    The keys of the latter stay for their day: else a repeated batch would announce other customers' deliveries again.
+    """
+    mine = idempotency.c.retailer == row.retailer
+    await tx.execute(delete(idempotency).where(mine, idempotency.c.about.in_(about)))
+    unknown = update(idempotency).where(mine, idempotency.c.about.is_(None), idempotency.c.body.is_not(None))
+    await tx.execute(unknown.values(headers=None, body=None))
 
 
 async def _erase_messages_to_home(tx: Transaction, connection: Row[Any]) -> None:

@@ -277,7 +277,7 @@ async def test_a_retry_after_the_erasure_does_nothing_twice_and_other_answers_ar
         headers = {**home.headers, "Idempotency-Key": "the cancel".replace(" ", "-")}
         assert (await home.ask("POST", f"/v1/deliveries/{made['id']}/cancel", {}, headers=headers))[0] == 200
         await home.stands({**made, "version": 2}, "cancelled")
-        batch = {"items": [{"connection": home.connection, "delivery": home.promise()}]}
+        batch = {"items": [{"connection": one.connection, "delivery": one.promise()} for one in (home, other)]}
         again = {**home.headers, "Idempotency-Key": "many"}
         _, many = await home.ask("POST", "/v1/delivery_batches", batch, headers=again)
         await home.stands(many["data"][0]["body"], "refused") if many["data"][0]["status"] == 201 else None
@@ -288,7 +288,7 @@ async def test_a_retry_after_the_erasure_does_nothing_twice_and_other_answers_ar
         assert (await home.ask("POST", "/v1/erasures", {"connection": home.connection}, headers=asked))[1] == begun
         async with hub.hub.store.reading() as tx:
             keys = set((await tx.scalars(select(idempotency.c.key))).all())
-        assert keys == {"key-of-ORD-OTHER", "erase"}
+        assert keys == {"key-of-ORD-OTHER", "erase", "many"}
         body = {"connection": other.connection, "delivery": {**other.promise(parcels=[PARCEL]), "name": "ORD-OTHER"},
                 "metadata": {"note": GIFT}, "courier": True}  # fmt: skip
         replay = {**home.headers, "Idempotency-Key": "key-of-ORD-OTHER"}
@@ -297,8 +297,11 @@ async def test_a_retry_after_the_erasure_does_nothing_twice_and_other_answers_ar
             (201, kept["id"]),
             (422, "idempotency_key_reused"),
         }
-        _, many = await home.ask("POST", "/v1/delivery_batches", batch, headers=again)
-        assert [one["status"] for one in many["data"]] == [409], "the connection has ended, so nothing is announced"
+        status, refused = await home.ask("POST", "/v1/delivery_batches", batch, headers=again)
+        assert (status, refused["code"]) == (422, "idempotency_key_reused"), "else the other one's came twice"
+        assert "It was done" in refused["detail"]
+        _, found = await other.ask("GET", f"/v1/deliveries?connection={other.connection}")
+        assert len(found["data"]) == 2
 
 
 @asynccontextmanager
