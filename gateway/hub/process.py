@@ -42,7 +42,7 @@ from gateway.hub.boxes.presence import HomePresence
 from gateway.hub.brokers import load_cluster, open_homes_broker
 from gateway.hub.config import HubFile, ShardAssignment
 from gateway.hub.consent.page import ConsentPage
-from gateway.hub.console.page import ConsolePage
+from gateway.hub.console.page import console_page
 from gateway.hub.courier.routes import CourierRoutes
 from gateway.hub.database import months
 from gateway.hub.database.migrations import seal_plain_secrets
@@ -59,7 +59,7 @@ from gateway.hub.metrics import HubMetrics
 from gateway.hub.operation.folder import use_folder
 from gateway.hub.operation.journal import RevocationJournal
 from gateway.hub.sandbox.robot import SandboxRobot
-from gateway.hub.shared_visit.page import SharedVisitPage
+from gateway.hub.shared_visit.page import shared_visit_page
 from gateway.hub.signing_key import HubKeyPair
 from gateway.hub.site import HubSite
 from gateway.hub.webhooks.queue import issue_missing_challenges
@@ -172,8 +172,8 @@ class HubProcess:
             streams=self._streams, ask_home=self._browser_relay.ask,
             extra=[
                 *ConsentPage(context, behind_proxy=file.listen.behind_proxy).routes(),
-                *ConsolePage(file.url).routes(),
-                *SharedVisitPage(file.url).routes(),
+                *console_page(file.url).routes(),
+                *shared_visit_page(file.url).routes(),
                 *CourierRoutes(context, behind_proxy=file.listen.behind_proxy).routes(),
             ],
         )  # fmt: skip

@@ -30,11 +30,12 @@ from gateway.hub.http.authentication import secret_digest
 from gateway.hub.http.client_address import NETWORK_LIMIT_FACTOR, client_address, wider_network
 from gateway.hub.http.operation import PageRoute
 from gateway.hub.http.request_windows import MINUTE, RequestLimit, RequestWindows
+from gateway.hub.http.scripted_page import chosen_language
 from gateway.hub.worker import WorkerContext
 from gateway.protocol.consent_request import AskedTerms
 from gateway.protocol.support_code import parse_support_code
 from gateway.system.html_templates import html_environment
-from gateway.system.i18n import SOURCE, Language, _, accepted, language_names, languages_of, template_functions
+from gateway.system.i18n import Language, _, language_names, languages_of, template_functions
 from gateway.system.text import isolate_direction
 
 MAX_VIEWS_PER_MINUTE = 120  # of one address
@@ -187,10 +188,7 @@ def _return_url(row: Row[Any], view: str) -> str | None:
 
 
 def _language(request: Request) -> Language:
-    chosen = request.query_params.get("lang")
-    if chosen in languages_of(JOIN):
-        return chosen
-    return accepted(request.headers.get("Accept-Language", ""), languages_of(JOIN)) or SOURCE
+    return chosen_language(request, languages_of(JOIN))
 
 
 async def _find_connection(tx: Transaction, secret: str, *, lock: bool = False) -> Row[Any] | None:
