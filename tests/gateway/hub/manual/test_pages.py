@@ -32,6 +32,7 @@ async def test_every_operation_and_every_shape_stands_on_the_page(tmp_path: Path
             assert f"<code>{field}</code>" in section, (name, field)
     for anchor in set(re.findall(r'href="#([^"]+)"', page)):
         assert f'id="{anchor}"' in page, f"#{anchor} leads nowhere"
+    assert "`" not in re.sub(r"<pre.*?</pre>", "", page, flags=re.DOTALL), "a name is marked up, not quoted"
 
 
 async def test_each_stable_code_is_explained_where_a_problem_s_type_points(tmp_path: Path) -> None:
@@ -46,6 +47,7 @@ async def test_each_stable_code_is_explained_where_a_problem_s_type_points(tmp_p
         for code in Code:
             async with hub.http.get(f"/problems/{code}") as answer:
                 assert answer.status == 200, code
+                assert "`" not in await answer.text(), code
         async with hub.http.get("/problems/nonsense") as lost:
             assert (lost.status, lost.content_type) == (404, "application/problem+json")
 
