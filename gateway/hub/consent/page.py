@@ -91,7 +91,9 @@ class ConsentPage:
         if not self._allows(request, "looks", MAX_VIEWS_PER_MINUTE):
             return self._problem(request, HTTPStatus.TOO_MANY_REQUESTS, "slow")
         language = _language(request)
-        others = [(other, JOIN.to(other), JOIN_WHY.to(other)) for other in languages_of(JOIN) if other != language]
+        others = [
+            (other, JOIN.on_page(other), JOIN_WHY.on_page(other)) for other in languages_of(JOIN) if other != language
+        ]
         return _render(language, view="join", title=JOIN.to(language), why=JOIN_WHY, others=others)
 
     async def _submit_code(self, request: Request) -> Response:
