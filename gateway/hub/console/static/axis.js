@@ -42,7 +42,7 @@ export function axis({ from, to, bars, marks, label }) {
     for (const [fact, value] of Object.entries(facts)) made.style.setProperty(fact, value);
     return made;
   };
-  const hours = hoursOf(from, to).map((hour) => at(h("span", { class: "hour" }, hourText(hour)), part(hour.getTime())));
+  const hours = hoursOf(from, to).map((hour) => at(h("span", { class: "hour" }, h("span", {}, hourText(hour))), part(hour.getTime())));
   const width = LABEL_PART * (to - from);
   const inside = marks.filter((mark) => mark.at >= from && mark.at <= to);
   const labelled = laned(inside.map((mark) => {
