@@ -16,6 +16,7 @@ from gateway.cli.hub_store import DEFAULT_CONFIG, HubConfig, hub_failures, load_
 from gateway.cli.lines import quoted_path
 from gateway.cli.log_format import configure_log
 from gateway.cli.options import CommandGroup, cli, command_epilog, print_line
+from gateway.hub.database.store import StoreUnavailable
 from gateway.hub.process import HubProcess
 from gateway.mqtt.tls import check_files
 from gateway.protocol.ed25519 import KeyUnusable
@@ -102,6 +103,8 @@ def run_hub(config: Path) -> None:
                     raise Failure(f"{password} is not there: the hub's password at its broker.", todo)
                 check_files(file.broker)
             asyncio.run(_run(HubProcess(file)))
+        except StoreUnavailable:  # an OSError too, and not the address's
+            raise
         except OSError as error:
             why, listen = error_text(error), file.listen
             if error.errno == errno.EADDRINUSE:

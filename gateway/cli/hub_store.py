@@ -8,11 +8,11 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from gateway.cli.failure import Failure, error_text, failure_on
+from gateway.cli.failure import ExitCode, Failure, error_text, failure_on
 from gateway.hub.boxes.authority import AuthorityUnusable
 from gateway.hub.boxes.homes_broker import NodesUnreachable
 from gateway.hub.config import Boxes, HubFile, load
-from gateway.hub.database.store import HubStore, StoreUnusable
+from gateway.hub.database.store import HubStore, StoreUnavailable, StoreUnusable
 from gateway.hub.operation.folder import use_folder
 from gateway.hub.operation.journal import RevocationJournal
 from gateway.system.config_section import ConfigError
@@ -55,7 +55,7 @@ def run_in_store(file: HubFile, config: Path, work: Callable[[HubStore], Awaitab
     with hub_failures(config):
         try:
             return asyncio.run(run())
-        except NodesUnreachable:  # an OSError too, and not the folder's
+        except (NodesUnreachable, StoreUnavailable):  # OSErrors too, and not the folder's
             raise
         except OSError as error:
             todo = f"Correct `folder` in {config}."
@@ -67,6 +67,12 @@ def hub_failures(config: Path) -> Iterator[None]:
     """Turn what is wrong with the hub's store or authority into a `Failure`."""
     with (
         failure_on(StoreUnusable, "{why}", f"Correct `store` or `folder` in {config}."),
+        failure_on(
+            StoreUnavailable,
+            "The hub's database does not answer now: {why}.",
+            "Try again in a moment.",
+            ExitCode.NO_ANSWER,
+        ),
         failure_on(AuthorityUnusable, "{why}.", AUTHORITY_HINT),
     ):
         yield

@@ -4,7 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from gateway.cli.failure import ExitCode
+from gateway.cli.failure import ExitCode, Failure
+from gateway.cli.hub_run import run_hub
+from gateway.cli.hub_store import load_file, run_in_store
+from gateway.hub.database.store import HubStore, StoreUnavailable
+from gateway.hub.process import HubProcess
 from tests.gateway.cli.terminal import run_perron
 
 pytestmark = pytest.mark.slow
@@ -41,3 +45,22 @@ def test_a_hub_whose_port_is_taken_says_which(tmp_path: Path) -> None:
         told = run_perron("hub", "--config", file)
     assert told.returncode == ExitCode.INVALID, told.stderr
     assert f"(process {os.getpid()}) listens at 127.0.0.1:{port} already" in told.stderr
+
+
+def test_an_operator_whose_database_stops_while_a_hub_or_a_command_starts_reads_that_and_not_that_a_file_is_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It read that `listen` was to be corrected."""
+    file = tmp_path / "hub.yaml"
+    file.write_text(f"url: http://127.0.0.1:8643\nfolder: {tmp_path / 'hub'}\n")
+
+    async def stopped(_: HubProcess | HubStore) -> None:
+        raise StoreUnavailable("connection was closed in the middle of operation")
+
+    monkeypatch.setattr(HubProcess, "run", stopped)
+    with pytest.raises(Failure, match="database does not answer now: connection was closed") as hub:
+        run_hub(file)
+    with pytest.raises(Failure, match="database does not answer now: connection was closed") as command:
+        run_in_store(load_file(file), file, stopped)
+    for failed in (hub, command):
+        assert (failed.value.code, failed.value.todo) == (ExitCode.NO_ANSWER, "Try again in a moment.")
