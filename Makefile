@@ -82,7 +82,7 @@ check: lint ## lint, format, types, import rules, links, the house's own rules
 reference: $(VENV)/ready ## write the pages of the configuration files anew (docs/reference/*-yaml.md)
 	@for name in home guard intercom matter hub; do $(BIN)/python -m gateway schema $$name --markdown > docs/reference/$$name-yaml.md; done
 
-sdk: $(VENV)/ready $(GENERATORS)/ready ## make what the SDKs for Python and TypeScript have from the hub's OpenAPI document anew
+sdk: $(VENV)/ready $(GENERATORS)/ready ## generate parts of the SDKs for Python and TypeScript from the hub's OpenAPI document
 	@$(BIN)/python -m tests.sdk_source
 	@$(BIN)/python -m tests.typescript_sdk
 
@@ -250,7 +250,7 @@ wheels: $(VENV)/ready ## whether every pinned package has a wheel for both kinds
 		echo "every pinned package has a wheel for $$kind"; \
 	done
 
-pins: ## pin requirements.txt, requirements-run.txt for who only runs it, requirements-hub.txt for a hub alone, and the generators, anew (needs uv)
+pins: ## pin requirements.txt, requirements-run.txt (only to run it), requirements-hub.txt (only a hub) and the generators anew (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --all-extras --quiet \
 		--custom-compile-command "make pins" pyproject.toml -o requirements.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --extra box --extra messages \

@@ -1,8 +1,8 @@
-"""Makes the parts of the Python SDK that follow from the hub's OpenAPI document: `make sdk` writes them.
+"""Generates parts of the Python SDK from the hub's OpenAPI document: `make sdk` writes them.
 
-datamodel-code-generator makes the models, of a copy of the document without what a client must not judge: the hub
-alone judges a request, and a later hub may add values to its answers and types of events. The requests of the
-operations, which that program does not make, are written here.
+datamodel-code-generator makes the models from a copy of the document without constraints: only the hub validates a
+request, and a later hub may add values to its answers and types of events. This module itself writes the requests of
+the operations.
 """
 
 import json

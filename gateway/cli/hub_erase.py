@@ -26,13 +26,13 @@ def erase(  # noqa: PLR0913 - one argument an option of the command
     retailer: Annotated[str, typer.Argument(help="The retailer's id.", metavar="RETAILER")],
     *,
     connection: Annotated[
-        str | None, typer.Option(help="Only this connection, in place of a reference.", metavar="CONNECTION")
+        str | None, typer.Option(help="Erase only this connection, not all with a reference.", metavar="CONNECTION")
     ] = None,
     reference: Annotated[
         str | None,
         typer.Option(
-            help="The retailer's reference of the customer. Without it the command asks, so that it stands in"
-            " no history of a shell.",
+            help="The retailer's reference of the customer. If you leave it out, the command asks for it, so"
+            " that the shell's history does not contain it.",
             metavar="TEXT",
         ),
     ] = None,
@@ -42,12 +42,12 @@ def erase(  # noqa: PLR0913 - one argument an option of the command
 ) -> None:
     """Erase what the hub stores about a customer of a retailer: connections, deliveries, events, messages, answers.
 
-    The connections end. Deliveries that are on their way prevent it. A command that is interrupted is finished by the
-    running hub, or at its next start, and no restore of a backup brings the data back. The backups themselves, and the
-    home, keep what they have.
+    The connections end. The command refuses while deliveries are on their way. If it is interrupted, the running hub
+    finishes the erasure, or the next one at its start. A restore of an older backup erases the data again. The backups
+    themselves and the home keep their data.
     """
     if connection is not None and reference is not None:
-        raise Failure("--connection and --reference contradict each other.", "Say one of them.")
+        raise Failure("--connection and --reference contradict each other.", "Give one of them.")
     if connection is None and reference is None:
         reference = typer.prompt("The customer's reference")
     customer = Customer(retailer=retailer, reference=reference, connection=connection)
@@ -59,7 +59,7 @@ def erase(  # noqa: PLR0913 - one argument an option of the command
         counted, on_their_way = run_in_store(file, config, lambda store: erasure.count(store, customer, now))
         _print_count(counted)
         if on_their_way:
-            print_line(f"On their way, so that nothing can be erased yet: {', '.join(on_their_way)}.")
+            print_line(f"Nothing can be erased yet. Deliveries are on their way: {', '.join(on_their_way)}.")
         if dry_run:
             return
         if not yes and not on_their_way:
@@ -76,7 +76,7 @@ def _print_count(counted: ErasureCount) -> None:
 
 
 class _Progress:
-    """Prints how far an erasure is, at most once for each tenth."""
+    """Prints the progress of an erasure, at most once for each tenth."""
 
     def __init__(self, total: int) -> None:
         self._total, self._told = total, 0

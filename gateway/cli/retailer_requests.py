@@ -60,7 +60,7 @@ def run_requests(url: str, key: str, work: Callable[[AsyncClient], Awaitable[T]]
 
 
 async def enrol_key(hub: AsyncClient, brand: str, file: Path, earlier: Path | None) -> BrandKey:
-    """Enrol the key in a file, which the key in the file `earlier` vouches for; the files' names are the keys'."""
+    """Enrol the key in a file; the key in the file `earlier` vouches for it. A file's name is the key's id."""
     key, at = _read_key(file), hub.access.url
     vouched = None if earlier is None else _read_key(earlier).vouch_for(key, brand=brand, hub=at)
     proof = key.prove(brand=brand, hub=at)
@@ -96,7 +96,7 @@ async def end_connection(hub: AsyncClient, connection: str, brand: str, key_file
 async def watch_events(
     hub: AsyncClient, *, after: str | None, count: int | None, tell: Callable[[str, str], None]
 ) -> None:
-    """Follow events, so many or without end, and tell each one's id and JSON."""
+    """Follow events without end, or `count` of them, and call `tell` with each one's id and JSON."""
     events = 0
     async for event in hub.follow_events(after=after):
         tell(event.id, event.model_dump_json())
@@ -133,7 +133,7 @@ async def announce(  # noqa: PLR0913 - what is promised, and by whom
         brand, home = brand or known.brand, home or known.home
         if home is None:
             what = f"{connection} is {known.state}: there is no home yet for which to sign."
-            watch = "Wait for its yes (`perron retailer watch` tells it)"
+            watch = "Wait until it is granted (`perron retailer watch` shows it)"
             raise Failure(what, f"{watch}, or leave --key-file out where the hub may sign.", ExitCode.NEGATIVE)
     token = key.sign_order(order, brand=brand, home=home, order_id=offer.id, version=offer.version)
     return await hub.create_delivery(NewSignedDelivery(connection=connection, token=token))
@@ -145,10 +145,10 @@ def read_statement(said: BoxDescription) -> dict[str, Any]:
     try:
         key = PublicKey.from_text(said.key)
     except ValueError as error:
-        raise Failure(f"{problem}.", "Ask whoever runs the hub.", ExitCode.NEGATIVE) from error
+        raise Failure(f"{problem}.", "Ask the hub's operator.", ExitCode.NEGATIVE) from error
     statement = verify_statement(said.token.encode(), key, home=said.home, utc=machine_time())
     if isinstance(statement, RejectionCode):
-        raise Failure(f"{problem} ({statement}).", "Ask whoever runs the hub.", ExitCode.NEGATIVE)
+        raise Failure(f"{problem} ({statement}).", "Ask the hub's operator.", ExitCode.NEGATIVE)
     return {**statement.model_dump(mode="json"), "key": key.text}
 
 

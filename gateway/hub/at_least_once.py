@@ -44,8 +44,9 @@ class LeasedQueue:
     """The rows of one table that are taken when they are due.
 
     `due` is the column of the instant, `ready` what else must hold of a row, `order` which is taken first. Taking a row
-    moves it to `until` and stores `taken`; the process gets the columns `returning`, as they are then. Giving it back
-    moves it to `free_at` and stores `given_back`. `waits`: giving a row back waits while another transaction locks it.
+    moves it to `until` and stores `taken`; the process gets the columns `returning` with their new values. Giving it
+    back moves it to `free_at` and stores `given_back`. `waits`: giving a row back waits while another transaction locks
+    it.
     """
 
     def __init__(  # noqa: PLR0913 - the parts of two statements
@@ -66,19 +67,19 @@ class LeasedQueue:
         )
 
     async def take(self, store: HubStore, *, now: datetime, most: int, **values: object) -> Sequence[Row[Any]]:
-        """Take the due rows that no other process holds, at most so many. `values`: of the parts' parameters."""
+        """Take at most `most` due rows that no other process holds. `values`: parameters of the queue's expressions."""
         params = {"now": now, "most": most, **values}
         if store.has_one_writer:  # usually nothing is due, so the writer is not needed
             async with store.reading() as tx:
                 if (await tx.execute(self._select_due, {**params, "most": 1})).first() is None:
                     return ()
         async with store.writing() as tx:
-            # PostgreSQL keeps a statement's plan. One that was made while few rows were there would read all of them
-            # for each of them when thousands have come (2 s).
+            # PostgreSQL keeps a statement's plan. A plan from when the table had few rows would read all rows for each
+            # row once there are thousands (2 s).
             return (await tx.execute_replanned(self.take_due, params)).all()
 
     async def give_back(self, store: HubStore, rows: Sequence[Mapping[str, object]]) -> None:
-        """Give rows back, each with `row` (its id), `until`, and the values of the parts' parameters.
+        """Give rows back, each with `row` (its id), `until`, and the parameters of the queue's expressions.
 
         A row that was moved meanwhile stays as it is.
         """
@@ -98,7 +99,7 @@ async def pull_back(
 
 
 class Backlog(Frozen):
-    """What waits in a queue: how much, when the oldest was made, and since when the most overdue should be sent."""
+    """The waiting items of a queue: how many, when the oldest was made, and when the most overdue one was due."""
 
     count: int
     oldest: datetime | None
@@ -114,8 +115,8 @@ class Backlog(Frozen):
 class QueueLoop:
     """Looks for due rows: at once when it is woken, and at intervals for what another process stored.
 
-    After it found something it looks again after `poll.first_s`, and ever later up to `poll.max_s`. `gather_s` collects
-    several wake-ups for one look.
+    After it found something it looks again after `poll.first_s`, then at growing intervals up to `poll.max_s`.
+    `gather_s` collects several wake-ups for one look.
     """
 
     def __init__(self, poll: Backoff, *, gather_s: float) -> None:

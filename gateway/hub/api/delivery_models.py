@@ -243,7 +243,7 @@ class NewDelivery(_DeliveryOrToken):
 
 
 def _no_parcels_if_null(parcels: object) -> object:
-    """Java's generated clients send an optional list as [] unless null is allowed: it would take the parcels away."""
+    """Java's generated clients send an optional list as [] unless null is allowed, and [] would remove the parcels."""
     if parcels is None:
         return ()
     return tuple(parcels) if isinstance(parcels, list) else parcels  # what a validator returns is no longer JSON

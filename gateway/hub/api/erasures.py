@@ -49,15 +49,15 @@ class NewErasure(Model):
     def _check_either(self) -> Self:
         names = ("connection", "reference")
         if len(self.model_fields_set & {*names}) != 1:
-            raise PydanticCustomError(ONE_OF, f"Give one of {', '.join(names)}, and one only.", {"names": names})
+            raise PydanticCustomError(ONE_OF, f"Give exactly one of {', '.join(names)}.", {"names": names})
         return self
 
 
 class Erasure(Model):
-    """An erasure. It names the connections, and nothing of the customer.
+    """An erasure. It contains the connections' ids, and no data of the customer.
 
     `state`: `erasing` until nothing is left, which takes seconds; then `erased`. `deliveries`: how many were erased so
-    far. `cause`: who wanted it: the `retailer`, the `operator` of the hub, or the hub's `retention`, because the
+    far. `cause`: who asked for it: the `retailer`, the `operator` of the hub, or the hub's `retention`, because the
     connections had ended long ago.
     """
 
@@ -85,8 +85,8 @@ class Erasures(Model):
 async def create(call: RequestContext, body: NewErasure) -> Response[Erasure]:
     """Erase what the hub stores about a customer: connections, deliveries, the contents of events and messages.
 
-    The connections end; a delivery that is on its way is refused (409): cancel it, or wait for its end. In the place of
-    each event stands one of type `event.erased` with the same number. The home keeps its own data.
+    The connections end. While a delivery is on its way, the hub refuses (409): cancel the delivery, or wait for its
+    end. An event of type `event.erased` with the same `seq` replaces each event. The home keeps its own data.
     """
     named = erasure.of_customer(
         call.caller.retailer, sandbox=call.caller.sandbox, reference=body.reference, connection=body.connection

@@ -86,7 +86,7 @@ async def follow(call: RequestContext, query: StreamParameters, headers: ResumeH
     """Follow events as they happen (Server-Sent Events).
 
     `event` of a message is the event's type, `id` its id, and `data` the event as `readEvent` returns it, as JSON.
-    After an interruption send the last id as `Last-Event-ID`, as browsers do: the stream goes on behind it. Lines that
+    After an interruption send the last id as `Last-Event-ID`, as browsers do: the stream continues after it. Lines that
     begin with a colon keep the connection open.
     """
     if headers.last is not None:

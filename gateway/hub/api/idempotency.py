@@ -103,7 +103,7 @@ async def stored_response(tx: Transaction, request: IdempotentRequest, now: date
 
 
 async def store_response(tx: Transaction, request: IdempotentRequest, response: Response, now: datetime) -> None:
-    """Store the response under its key. Of two requests at once one raises IntegrityError, and has done nothing."""
+    """Store the response under its key. Of two at the same time one raises IntegrityError, and changes nothing."""
     nonce, body = secrets.token_bytes(_NONCE_BYTES), bytes(response.body)
     sealed = nonce + request.cipher.encrypt(nonce, body, request.context)
     headers = {name: value for name, value in response.headers.items() if name != "content-length"}

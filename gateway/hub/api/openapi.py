@@ -1,4 +1,4 @@
-"""Completes and serves the OpenAPI 3.1 documents that FastAPI makes of the operations' routes.
+"""Completes and serves the OpenAPI 3.1 documents that FastAPI makes from the operations' routes.
 
 Retailers have one document, and boxes and browsers of households, which are Perron's own programs, have another. So a
 client that is generated for a retailer has only what a retailer may call.
@@ -97,7 +97,7 @@ _PROBLEM_NAMES = ("Problem", "ProblemError")  # the hub leaves out members witho
 
 
 class Audience(Frozen):
-    """For whom a document is. `tags`: its operations' tags, in the document's order, and what each is about."""
+    """The users of a document. `tags`: its operations' tags, in the document's order, and what each is about."""
 
     path: str
     title: str
@@ -111,7 +111,7 @@ RETAILERS = Audience(
     path="/openapi.json",
     title="Perron hub",
     description=(
-        "A retailer announces deliveries to homes here. Each home decides itself what it accepts, and the hub reports"
+        "Retailers announce deliveries to homes. Each home decides itself what it accepts, and the hub reports"
         " what the home says, as events.\n\n"
         "Send your API key as `Authorization: Bearer key-...`. Begin with `createSandbox`, which needs no key and gives"
         " you one. Errors are problem documents (RFC 9457) with a stable `code`. The hub refuses names that it does not"
@@ -119,15 +119,15 @@ RETAILERS = Audience(
     ),
     tags={
         "API keys": "The keys of your systems, and of carriers that bring your deliveries.",
-        "Brands": "The names under which homes know your shops, and the keys with which these sign.",
+        "Brands": "The names under which homes know your shops, and the keys with which these shops sign.",
         "Connections": "Your brands' requests to homes to be let in, what homes granted, and when they have time.",
         "Facts": "What your brand did in a home, as the home itself states it.",
         "Deliveries": "Delivery orders, their versions and states, and the home's signed proof.",
         "Batches": "Many deliveries or questions in one request.",
         "Couriers": "The courier's one-time code, and when he comes.",
         "Events": "What happened, as a list or as a stream.",
-        "Erasures": "A customer's data is erased at the hub.",
-        "Hub": "What everybody may know of this hub.",
+        "Erasures": "Erasing a customer's data at the hub.",
+        "Hub": "Public facts about this hub.",
         "Webhooks": "Your webhook endpoints, and the log of what was sent to them.",
         "Webhook messages": "What the hub sends to your webhook endpoints.",
         "Sandbox": "A simulated home and a robot courier, to try everything.",
@@ -140,7 +140,7 @@ HOMES = Audience(
     title="Perron hub: boxes and households",
     description=(
         "The operations of Perron's own boxes and of the browsers of their households. They change with the boxes'"
-        " releases; the policy for retailers does not hold for them."
+        " releases; the policy for retailers does not apply to them."
     ),
     tags={
         "Household": "Sealed questions and orders of a household's browser to its box.",

@@ -1,7 +1,7 @@
 """Describes each type of event, what its `data` contains, and the webhook message that brings it, for the document.
 
-The hub stores what an event tells as it was told, so these models describe stored JSON and validate nothing. A test
-compares them with real events.
+The hub stores an event's JSON as it sent it, so these models describe stored JSON and validate nothing. A test compares
+them with real events.
 """
 
 from collections.abc import Mapping
@@ -96,7 +96,7 @@ class PingData(Model):
 
 
 class EventDescription(NamedTuple):
-    """What the document says of one type of event. `data`: the model of the event's `data`."""
+    """The document's description of one type of event. `data`: the model of the event's `data`."""
 
     kind: EventType
     name: str
@@ -141,7 +141,7 @@ EVENT_DESCRIPTIONS = (
         "The hub disabled one of your webhook endpoints; the others get this event.", EndpointDisabledData,
     ),
     EventDescription(
-        EventType.EVENT_ERASED, "EventErased", "In the place of an event about a customer whose data was erased.",
+        EventType.EVENT_ERASED, "EventErased", "Replaces an event about a customer whose data was erased.",
         EventErasedData, has_message=False,
     ),
     EventDescription(EventType.PING, "Ping", "You asked the hub to test a webhook endpoint.", PingData),
@@ -161,7 +161,7 @@ _MESSAGE_FIELDS: Schema = {
 _MESSAGE_HEADERS = {
     "webhook-id": "The id of the message: the same at each try and at a replay.",
     "webhook-timestamp": "Seconds since 1970 of this try.",
-    "webhook-signature": "The signatures, with a space between each two; while a secret is replaced there are two.",
+    "webhook-signature": "The signatures, separated by spaces; there are two while a secret is replaced.",
 }
 
 

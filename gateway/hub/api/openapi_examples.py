@@ -1,7 +1,7 @@
 """Adds an example of each body and each answer to the document, and of each webhook message.
 
 `openapi_examples.json` has them by operation, as a hub answered them in a sandbox; secrets, tokens and images are
-replaced by short ones that mean nothing. A test holds that each fits its schema, and that none is missing.
+replaced by short ones that mean nothing. A test checks that each fits its schema, and that none is missing.
 """
 
 import json

@@ -26,7 +26,7 @@ HEADERS: Mapping[str, Mapping[str, Any]] = {
         '"writes";q=20;w=1, "writes-a-day";q=100000;w=86400',
     ),
     "RateLimit": _header(
-        "RateLimit", "What is left of each limit: `r` requests, and the seconds `t` until the limit is whole again.",
+        "RateLimit", "What is left of each limit: `r` requests, and the seconds `t` until all are available again.",
         '"writes";r=19;t=1, "writes-a-day";r=99999;t=86400',
     ),
     "RetryAfter": _header("Retry-After", "The seconds after which you may send the same request again.", "2"),

@@ -1,8 +1,8 @@
-"""Shapes the schemas of an OpenAPI document so that generators make good clients of them. Pure.
+"""Changes the schemas of an OpenAPI document so that generators make good clients from them. Pure.
 
-A schema of a request is strict, as the API is, and names each default in words: a generator that reads `default` makes
-its field required. A schema of an answer is open, so that the API may add a field, and requires every field that the
-hub always sends. An object that stands in requests and in answers becomes two schemas, `New...` of requests.
+A schema of a request is strict, as the API is, and describes each default in its text: a generator that reads `default`
+makes its field required. A schema of an answer is open, so that the API may add a field, and requires every field that
+the hub always sends. An object of both requests and answers gets a second schema, `New...`, for requests.
 """
 
 import json
@@ -145,7 +145,7 @@ def shape_schemas(document: Schema, *, partial: Collection[str]) -> None:
 
 
 def shape_parameters(operation: Schema) -> None:
-    """Say of each parameter of a request what it is: text has no null, and needs no title."""
+    """Remove null and titles from the parameters of requests, because their text has neither."""
     for parameter in operation.get("parameters", ()):
         schema = _without_null(parameter["schema"])
         if schema.get("default", "") is None:
@@ -172,7 +172,7 @@ def _has_object(name: str, schemas: Mapping[str, Schema]) -> bool:
 
 
 def _word_default(schema: Schema) -> None:
-    """Say in words what a field of a request is that is left out."""
+    """Describe in words the default of each field of a request."""
     for part in schema.get("properties", {}).values():
         default = part.pop("default", None)
         if default is not None:

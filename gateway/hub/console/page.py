@@ -1,7 +1,7 @@
 """Serves the web console, in which a retailer sees its deliveries, events, webhooks and keys.
 
 The page is the same for everybody and contains nothing of a retailer. Its modules call the API's own operations with
-the API key that its reader types. The browser keeps that key for the tab alone: no address, cookie or log has it.
+the API key that the user enters. The browser keeps that key for the tab only: no URL, cookie or log contains it.
 """
 
 import json
@@ -17,7 +17,7 @@ from gateway.system.i18n import Language, language_names, languages_of, template
 
 
 def console_page(url: str) -> ScriptedPage:
-    """Return the page. `url`: the hub's address, for the lines that a reader copies."""
+    """Return the page. `url`: the hub's address, for the commands that a user copies."""
     static = files("gateway.hub.console").joinpath("static")
     own = {file.name: file.read_bytes() for file in static.iterdir()}
     own["perron.svg"] = files("gateway").joinpath("web", "static", "perron.svg").read_bytes()

@@ -1,4 +1,4 @@
-"""Makes the months of divided tables ahead, and drops those that are too old. On SQLite there is nothing to do.
+"""Makes partitions for the coming months, and drops those that are too old. On SQLite there is nothing to do.
 
 Each change waits at most a second for its lock, because other statements wait behind it. If it does not get the lock
 the caller tries again an hour later.
@@ -54,7 +54,7 @@ async def partitions_of(tx: Transaction, table: DividedTable) -> list[Partition]
 
 
 def cutoff(store: HubStore, before: datetime) -> datetime:
-    """Return before which instant rows are too old: PostgreSQL keeps them until their whole month is."""
+    """Return the instant before which rows are too old; PostgreSQL keeps rows until their whole month is."""
     return before if store.has_one_writer else month_of(before)
 
 

@@ -1,4 +1,4 @@
-"""Divides the tables of events into months on PostgreSQL, so that what is too old is dropped, and not row by row.
+"""Divides the tables of events by month on PostgreSQL, so that old months are dropped, not deleted row by row.
 
 A unique key of a divided table has to contain the instant. What was unique stays so by other means: a home's events and
 a retailer's are numbered under the lock of their row, and an event's id has 128 random bits.

@@ -149,7 +149,7 @@ class SQLiteDatabase:
                 connection.execute("VACUUM")
             is_busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             if is_busy:
-                raise sqlite3.OperationalError("a reader prevents that the log is truncated")
+                raise sqlite3.OperationalError("a reader prevents the truncation of the log")
             return is_small
         finally:
             connection.close()

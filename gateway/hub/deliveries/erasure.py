@@ -1,12 +1,12 @@
-"""Erases what the hub stores about a customer: the reference of a connection, and all that hangs on it.
+"""Erases what the hub stores about a customer: the reference of a connection, and everything that belongs to it.
 
-An erasure first ends the connections, forgets what they say of the customer and names them in `erasures`, in one
+An erasure first ends the connections, removes the customer's data from them and lists them in `erasures`, in one
 transaction. The rest follows in small transactions, which any hub process continues after a crash: deliveries with
 versions, parcels, jobs and courier pages, the contents of events, webhook messages with their attempts, the home's
 signed events, stored answers, and what the box stated to the brand. What is in the home stays there: it is the
 household's own.
 
-Of an event its number stays, so that a retailer's events still have no gap.
+Each event keeps its number, so a retailer's events still have no gap.
 """
 
 import asyncio
@@ -53,14 +53,14 @@ REPORT_PERIOD: Final = timedelta(days=1)
 INTERVAL_S: Final = 1.0
 BATCH_DELIVERIES, BATCH_EVENTS, BATCH_ROWS = 50, 500, 1_000  # of one transaction
 LOOK_AGAIN: Final = timedelta(seconds=30)
-"""After it nothing can come any more of a transaction that began before an erasure."""
+"""After this time every transaction that began before the erasure has ended."""
 
 _OPEN_STATES = ("pending", "granted")
 _OVER_STATES = ("refused", "revoked", "expired", "ended")
 
 
 class ErasureCause(StrEnum):
-    """Who wanted an erasure. Those of the hub's own retention are in no journal: it repeats them by itself."""
+    """Who asked for an erasure. The journal lists none of the hub's own retention, which the hub repeats by itself."""
 
     RETAILER = auto()
     OPERATOR = auto()
@@ -119,7 +119,7 @@ async def begin(  # noqa: PLR0913 - the columns of an erasure
 
 
 async def begin_again(tx: Transaction, id_: str, detail: Mapping[str, Any], at: datetime, now: datetime) -> None:
-    """Begin an erasure of the journal anew, in a database that is older than it."""
+    """Begin again an erasure that the journal lists, in a database that is older than the erasure."""
     known = select(erasures.c.id).where(erasures.c.id == id_)
     theirs = select(connections.c.id).where(
         connections.c.id.in_(detail["connections"]), connections.c.retailer == detail["retailer"]
@@ -285,9 +285,9 @@ async def _blank_events(tx: Transaction, row: Row[Any], found: Sequence[Row[Any]
 
 
 async def _erase_older_events(tx: Transaction, row: Row[Any]) -> int | None:
-    """Erase events of deliveries that were kept less long than their events, and so can be found by their data only.
+    """Erase events whose deliveries are already deleted, so that only the events' data names the connection.
 
-    Return up to which number they were looked through, or None at the end.
+    Return the number of the last event that was examined, or None at the end.
     """
     left = select(connections.c.id).where(connections.c.id.in_(row.connections), connections.c.events_left)
     if await tx.scalar(left.limit(1)) is None:
@@ -300,9 +300,9 @@ async def _erase_older_events(tx: Transaction, row: Row[Any]) -> int | None:
 
 
 async def _erase_answers(tx: Transaction, row: Row[Any], about: Sequence[str]) -> None:
-    """Delete the stored answers about these objects, and the contents of those of which nobody knows the objects.
+    """Delete the stored answers about these objects, and the contents of those whose objects the hub does not know.
 
-    The keys of the latter stay for their day: else a repeated batch would announce other customers' deliveries again.
+    The keys of the latter stay for a day, because a repeated batch would announce other customers' deliveries again.
     """
     mine = idempotency.c.retailer == row.retailer
     await tx.execute(delete(idempotency).where(mine, idempotency.c.about.in_(about)))
@@ -335,9 +335,9 @@ async def _erase_messages_to_home(tx: Transaction, connection: Row[Any]) -> None
 
 
 async def _forget_home(tx: Transaction, connection: Row[Any], now: datetime) -> datetime | None:
-    """Forget which home a connection was with, and return None, or when that is possible.
+    """Remove the home's id from a connection and return None, or return when that will be possible.
 
-    The home must have been informed of the end first. Until the limit of a day for requests has passed, the row counts.
+    The home must have been informed of the end first. For a day the row counts for the limit of requests.
     """
     if connection.home is None:
         return None

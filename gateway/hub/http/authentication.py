@@ -58,7 +58,7 @@ async def authenticate_caller(tx: Transaction, authorization: str, now: datetime
 
 
 class RememberedCallers:
-    """Remembers for a moment whose a valid API key is. It forgets at once a key that this process revokes.
+    """Remembers for a moment to whom a valid API key belongs. It forgets at once a key that this process revokes.
 
     It also lists the keys that are not revoked (`lists`), for addresses that have sent too many requests.
     """
@@ -90,8 +90,8 @@ class RememberedCallers:
     async def lists(self, authorization: str, now: datetime) -> bool:
         """Return whether this is a key of the list, which is at most `LIST_PERIOD` old.
 
-        A guess costs no query, so a flood of guesses neither loads the database nor keeps out who has a key. A listed
-        key may be expired or just revoked: only `find` says whose key it is.
+        A guess costs no query, so a flood of guesses neither loads the database nor blocks valid keys. A listed key may
+        be expired or just revoked: only `find` says whose key it is.
         """
         bearer = _BEARER.fullmatch(authorization)
         if bearer is None:

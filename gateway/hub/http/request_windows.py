@@ -1,7 +1,7 @@
-"""Counts requests in sliding windows, of each client by itself.
+"""Counts the requests of each client in sliding windows.
 
 Two counters approximate a window: the requests of the last whole window count as if they had come evenly, so the older
-it is, the fewer of them count. To keep the instant of each request would cost a day's limit 100,000 of them.
+it is, the fewer of them count. To store the instant of each request would need 100,000 instants for a day's limit.
 """
 
 import math
@@ -24,7 +24,7 @@ class RequestLimit(Frozen, kw_only=False):
 
 
 class RequestUse(Frozen, kw_only=False):
-    """What a request found: `remaining` of the limit are left, and after `seconds` there is more."""
+    """The result of a request: `remaining` of the limit are left, and after `seconds` more are available."""
 
     is_granted: bool
     remaining: int
@@ -33,7 +33,7 @@ class RequestUse(Frozen, kw_only=False):
 
 @dataclass(slots=True)
 class _Count:
-    """What one client did: in the window that began at `began`, and in the one before."""
+    """The requests of one client: in the window that began at `began`, and in the one before."""
 
     seconds: int
     began: float
@@ -63,7 +63,7 @@ class _Count:
 class RequestWindows:
     """Counts the requests of all clients. `wall` returns seconds since 1970.
 
-    After the clock was set back it counts anew, because what was counted before would count until then.
+    After the clock was set back it begins to count anew, because the earlier counts would stay too long.
     """
 
     def __init__(self, wall: Callable[[], float]) -> None:

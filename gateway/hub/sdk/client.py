@@ -140,10 +140,10 @@ class Client(ApiMethods, SyncCaller):
             return answer
 
     def follow_events(self, *, after: str | None = None, types: Sequence[EventType | str] = ()) -> Iterator[Event]:
-        """Yield the retailer's events as they happen, without end; it connects again by itself and misses none.
+        """Yield the retailer's events as they happen, without end; after a fault it connects again and misses none.
 
-        `after`: the id of the last event that the caller has dealt with; without it the stream begins now. `types`:
-        only events of these types.
+        `after`: the id of the last event that the caller has processed; without it the stream begins now. `types`: only
+        events of these types.
         """
         steps: EventSteps[Event] = follow(_event_requests(types), after, self._retries, chance=self._chance, now=_now)
         outcome: Reply | Fault | Connected | bytes | None = None

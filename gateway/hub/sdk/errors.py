@@ -1,4 +1,4 @@
-"""What can go wrong between a retailer's program and a hub, as exceptions; each is a `PerronError`."""
+"""The exceptions of a retailer's client; each is a `PerronError`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Mistake:
 
 
 class RefusedError(PerronError):
-    """The hub refused a request (RFC 9457). The text says what is wrong and where.
+    """The hub refused a request (RFC 9457). Its text says what is wrong and where.
 
     `code` is the stable code on which a program may decide, `type` the address of the page that explains it.
     `request_id` names the request in the hub's log: tell it to the hub's operator. `maybe_done`: the answer to an

@@ -1,4 +1,4 @@
-"""The bases of the models that are made from the hub's document (models.py)."""
+"""The base classes of the models that are generated from the hub's document (models.py)."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,7 +9,7 @@ _SECRETS = frozenset({"api_key", "secret", "token", "consent_url"})
 
 
 class AnswerModel(BaseModel):
-    """What the hub tells. Fields that a later hub adds stay in it, and appear again when it is written as JSON.
+    """An object from the hub. It keeps fields that a later hub adds, and writes them as JSON again.
 
     Its text (`str`, `repr`) leaves out keys and other secrets, so that they are in no log.
     """
@@ -25,7 +25,7 @@ class AnswerModel(BaseModel):
 
 
 class RequestModel(BaseModel):
-    """What the hub is told. A field that is None is left out, so an optional value can be passed as it is."""
+    """An object for the hub. A field that is None is left out, so an optional value can be passed as it is."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), defer_build=True)
 
@@ -35,6 +35,6 @@ class RequestModel(BaseModel):
 
 
 class ChangeModel(BaseModel):
-    """What shall change. A field that is not given stays as it is; None removes its value."""
+    """A change. A field that is not given stays as it is; None removes its value."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), defer_build=True)

@@ -445,7 +445,7 @@ class DoorResult(StrEnum):
 
 class ErasureCause(StrEnum):
     """
-    Who wanted an erasure. Those of the hub's own retention are in no journal: it repeats them by itself.
+    Who asked for an erasure. The journal lists none of the hub's own retention, which the hub repeats by itself.
     """
 
     RETAILER = "retailer"
@@ -463,7 +463,7 @@ class EventErasedData(AnswerModel):
 
 class EventErasedEvent(AnswerModel):
     """
-    In the place of an event about a customer whose data was erased.
+    Replaces an event about a customer whose data was erased.
     """
 
     id: str
@@ -1533,10 +1533,10 @@ class DeliveryOrderChange(ChangeModel):
 
 class Erasure(AnswerModel):
     """
-    An erasure. It names the connections, and nothing of the customer.
+    An erasure. It contains the connections' ids, and no data of the customer.
 
     `state`: `erasing` until nothing is left, which takes seconds; then `erased`. `deliveries`: how many were erased so
-    far. `cause`: who wanted it: the `retailer`, the `operator` of the hub, or the hub's `retention`, because the
+    far. `cause`: who asked for it: the `retailer`, the `operator` of the hub, or the hub's `retention`, because the
     connections had ended long ago.
     """
 

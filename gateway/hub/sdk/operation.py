@@ -1,4 +1,4 @@
-"""Makes methods of both clients of one definition: a function that returns an `ApiRequest`.
+"""Makes a method of both clients from one definition: a function that returns an `ApiRequest`.
 
 As a method of `Client` it sends the request and returns the answer; as one of `AsyncClient` it is awaited. A type
 checker sees the function's own parameters, and the answer of each client.

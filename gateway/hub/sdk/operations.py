@@ -576,8 +576,8 @@ def replay_webhook_events(
 def create_erasure(body: NewErasure, *, idempotency_key: str | None = None) -> ApiRequest[Erasure]:
     """Erase what the hub stores about a customer: connections, deliveries, the contents of events and messages.
 
-    The connections end; a delivery that is on its way is refused (409): cancel it, or wait for its end. In the place of
-    each event stands one of type `event.erased` with the same number. The home keeps its own data.
+    The connections end. While a delivery is on its way, the hub refuses (409): cancel the delivery, or wait for its
+    end. An event of type `event.erased` with the same `seq` replaces each event. The home keeps its own data.
     """
     return ApiRequest(
         method="POST",

@@ -1,7 +1,7 @@
 """Describes one request, and decides after each try whether to repeat it, when, and what the caller gets.
 
 Pure: `exchange` and `follow` are generators that yield what to do next (send, wait, read) and are sent what came of it.
-The clients of client.py do it, one by blocking and one by asyncio, so each rule stands here once.
+The clients of client.py do it, one blocking and one with asyncio, so each rule is written once.
 """
 
 import sys
@@ -34,11 +34,11 @@ _EVENT_STREAM = "text/event-stream"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retries:
-    """How a request is repeated that got no answer, or one that asks for another try (429, 500, 502, 503, 504).
+    """How a client repeats a request without an answer, or with one that allows it (429, 500, 502, 503, 504).
 
     Before the n-th repetition the client waits for a random time between 0 and `first_s` doubled n-1 times, at most
-    `max_s` (full jitter), and in addition for what `Retry-After` says. A hub that asks for more than
-    `max_retry_after_s` is not tried again.
+    `max_s` (full jitter), and in addition for what `Retry-After` says. If a hub asks for more than `max_retry_after_s`,
+    the client does not try again.
     """
 
     tries: int = 5
@@ -141,7 +141,7 @@ def exchange(
     new_key: Callable[[], str],
     now: Callable[[], datetime],
 ) -> Generator[Send | Sleep, Reply | Fault | None, T_co]:
-    """Send a request until it has its answer, and return that; every try has the same Idempotency-Key.
+    """Send a request until it is answered, and return the answer; every try has the same Idempotency-Key.
 
     Raises:
         RefusedError: the hub refuses it.
@@ -242,10 +242,10 @@ def follow(
     chance: Callable[[], float],
     now: Callable[[], datetime],
 ) -> EventSteps[V]:
-    """Follow events without end: after each fault connect again behind the last one.
+    """Follow events without end: after each fault connect again, and continue after the last event.
 
-    `after`: the id of the event to begin behind; None: begin behind the newest. While there is no event at all, no id
-    says where to begin, so the list is read once a second.
+    `after`: the id of the event after which to begin; None: after the newest. While there is no event at all, there is
+    no such id, so the list is read once a second.
 
     Raises:
         RefusedError: the hub refuses it for good, such as a key that was revoked.

@@ -29,7 +29,7 @@ _FEATURES: Mapping[str, tuple[str, ...]] = {
     "label_rules": ("label_rules",),
     "min_celsius": ("min_celsius",),
 }
-"""The features that an order uses by a field (docs/retailer/api.md, Versions of an order)."""
+"""The features that an order with this field uses (docs/retailer/api.md, Versions of an order)."""
 
 MESSAGE_LIFETIME = timedelta(hours=1)
 MAX_LIFETIME = timedelta(days=31)

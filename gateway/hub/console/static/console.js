@@ -1,4 +1,4 @@
-// The web console's frame: signing in, the table of pages, and what is said when something fails.
+// The web console's frame: signing in, the table of pages, and the messages about failures.
 import { Hub, Refused, Unreachable } from "./api.js";
 import { deliveries } from "./deliveries.js";
 import { delivery } from "./delivery.js";
@@ -8,7 +8,7 @@ import { keys } from "./keys.js";
 import { Live, easedBy } from "./live.js";
 import { webhook, webhooks } from "./webhooks.js";
 
-// All pages, in the order of the menu: a new page stands here, with the rights of the keys that may read it.
+// All pages, in the order of the menu, each with the rights of the keys that may read it.
 const PAGES = [
   { path: "deliveries", open: deliveries, one: delivery, rights: ["full", "read", "carrier"] },
   { path: "events", open: events, rights: ["full", "read"] },
@@ -50,7 +50,7 @@ function hasEnded(failure) {
   return true;
 }
 
-// Do something that may fail; what fails is told, and can be tried again.
+// Do something that may fail. A failure is shown, with a button that tries again.
 async function attempt(act, { signal } = {}) {
   if (!session) return;
   const mine = session;
@@ -126,7 +126,7 @@ function leave(why) {
   showSignIn(why);
 }
 
-// Learn what a key may do. The hub tells a carrier's key nothing of keys, and lists its deliveries.
+// Find out what a key may do. The hub refuses `readApiKey` to a carrier's key, and lists its deliveries.
 async function rightOf(hub) {
   try {
     const key = await hub.get(`v1/api_keys/${hub.keyId}`);

@@ -77,7 +77,7 @@ function picture(day, { found, more }, address) {
   ];
 }
 
-// What stands in the field may be a name, a parcel's number or a customer's reference.
+// The field may contain a name, a parcel's number or a customer's reference.
 async function lookUp(hub, text, query, signal) {
   for (const field of Object.keys(LOOKED_UP).filter((one) => LOOKED_UP[one].test(text))) {
     try {
@@ -144,7 +144,7 @@ async function empty(about, filtered) {
     h("p", {}, say("deliveries.python")), copied(pythonOf(first), say("deliveries.first_python"))];
 }
 
-// The filters that count, each with a link that takes it away.
+// The filters in use, each with a link that removes it.
 function chips(filters, address) {
   const set = Object.entries(filters).filter(([, value]) => value);
   const cross = () => [h("span", { "aria-hidden": "true" }, "✕"), h("span", { class: "unseen" }, say("filter.remove"))];

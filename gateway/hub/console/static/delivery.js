@@ -1,4 +1,4 @@
-// The page of one delivery: how far it is as a picture, what it promises, each step, and what may be done with it.
+// The page of one delivery: a chart of its progress, the order, each step, and what the user may do with it.
 import { newIdempotencyKey } from "./api.js";
 import { axis } from "./axis.js";
 import { asJson, button, copied, factList, h, hoursText, name, plain, put, say, sign, standing, sure, toneOf, when, windowText, word } from "./dom.js";
@@ -21,7 +21,7 @@ async function allSteps(hub, path, signal) {
   return steps;
 }
 
-// The stations of a delivery, in order: `at` of one that was reached, `planned` of one that lies ahead.
+// The stations of a delivery, in order: `at` if it was reached, `planned` if it is still to come.
 function stations(one, steps) {
   const first = (...states) => steps.find((step) => states.includes(step.state))?.at;
   const ended = ENDED.includes(one.state);
@@ -130,7 +130,7 @@ async function saveProof(about, one, path) {
   about.tell(say("proof.saved"));
 }
 
-// Which buttons a key of this right has, for a delivery that stands so.
+// Which buttons a key with this right has, for a delivery in this state.
 function mayDo(one, right) {
   const open = !ENDED.includes(one.state), acts = right !== "read" && one.hub_signed;
   return {

@@ -4,7 +4,7 @@ export const HUB = document.body.dataset.hub;
 const LANGUAGE = document.documentElement.lang;
 const LOCALE = LANGUAGE === "en" ? "en-GB" : LANGUAGE; // of dates: 24 hours, the day before the month
 export const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone;
-const UNSEEN = /[\p{Cc}\p{Cf}\u2028\u2029]/gu; // what steers a text instead of being read
+const UNSEEN = /[\p{Cc}\p{Cf}\u2028\u2029]/gu; // control and direction characters
 const MAX_CHARS = 500; // of one text from the hub
 const SURE_MS = 10_000; // for the second press
 
@@ -15,7 +15,7 @@ export function say(key, facts = {}) {
 export const plain = (text) => String(text ?? "").replace(UNSEEN, "").slice(0, MAX_CHARS);
 export const name = (text) => h("bdi", {}, plain(text));
 
-// A value of the API in words; a value that this page does not know yet stands as it is.
+// A value of the API in words; a value that this page does not know yet is shown as it is.
 export const word = (kind, value) => TEXTS[`${kind}.${value}`] ?? plain(value);
 export const words = (kind) => Object.keys(TEXTS).filter((key) => key.startsWith(`${kind}.`)).map((key) => key.slice(kind.length + 1));
 
@@ -28,7 +28,7 @@ function filled(made, facts, inside) {
   return made;
 }
 
-// An element. Attributes are this page's own; what stands in it is text or other elements.
+// An element. Attributes are this page's own; its content is text or other elements.
 export const h = (tag, facts = {}, ...inside) => filled(document.createElement(tag), facts, inside);
 const drawn = (tag, facts = {}, ...inside) => filled(document.createElementNS("http://www.w3.org/2000/svg", tag), facts, inside);
 
@@ -37,7 +37,7 @@ const SIGNS = { // paths in a square of 24
   active: "M12 7v5l3.5 2", coming: "M8 12h8M13 9l3 3-3 3", wait: "M7 12h.5M11.75 12h.5M16.5 12h.5",
 };
 
-// The sign of a tone: its shape says what its colour says.
+// The sign of a tone: its shape has the same meaning as its colour.
 export function sign(tone) {
   return drawn("svg", { class: `sign ${tone}`, viewBox: "0 0 24 24", width: 24, height: 24, "aria-hidden": "true", focusable: "false" },
     drawn("circle", { cx: 12, cy: 12, r: 10.5 }), drawn("path", { d: SIGNS[tone] ?? SIGNS.wait }));
@@ -125,25 +125,25 @@ export function submitted(act) {
   };
 }
 
-// A text to copy, as it stands.
+// A text to copy.
 export function copied(text, label) {
   const code = h("code", { tabindex: 0, role: "group", "aria-label": label }, text);
   const copy = button(say("copy"), async () => {
     try {
       await navigator.clipboard.writeText(text);
       copy.textContent = say("copy.done");
-    } catch { // the browser permits it not: the reader copies what is selected
+    } catch { // the browser does not permit it: the user copies the selected text
       getSelection().selectAllChildren(code);
     }
   }, { kind: "quiet", of: label });
   return h("div", { class: "copied" }, h("pre", {}, code), copy);
 }
 
-// JSON to be read; what would steer a text stands as an escape.
+// JSON for people; control characters are escaped.
 export const jsonText = (value) => JSON.stringify(value, null, 2).replace(/[\p{Cf}\u007f-\u009f\u2028\u2029]/gu,
   (unseen) => [...Array(unseen.length).keys()].map((at) => `\\u${unseen.charCodeAt(at).toString(16).padStart(4, "0")}`).join(""));
 
-// Put other elements in a place; what had the focus keeps it, and what was opened stays open, by `data-key`.
+// Put other elements in a place. By `data-key` the focus stays where it was, and what was opened stays open.
 export function put(place, ...inside) {
   const key = place.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
   const opened = new Set([...place.querySelectorAll("details[open]")].map((one) => one.dataset.key));

@@ -4,8 +4,8 @@ import { Refused, Unreachable } from "./api.js";
 const FIRST_PAUSE_S = 1;
 const MAX_PAUSE_S = 30;
 
-// Return what loads again because of events: not before `atLeastMs`, for one part in `share` of the time at most, and never
-// two at once. What happened meanwhile is loaded afterwards.
+// Return a function that loads again because of events: not before `atLeastMs`, for one part in `share` of the time at
+// most, and never twice at once. What happened meanwhile is loaded afterwards.
 export function easedBy(load, signal, atLeastMs, share = 1) {
   let due = null, isRunning = false, isStale = false, tookMs = 0;
   function schedule() {
@@ -32,7 +32,7 @@ export class Live {
     this.look = () => (document.hidden ? this.#pause() : this.#run());
   }
 
-  // Note the newest event; whoever reads afterwards misses nothing.
+  // Note the newest event, so that a page that reads afterwards misses nothing.
   async begin() {
     try {
       await this.#findNewest();
@@ -82,7 +82,7 @@ export class Live {
         if (signal.aborted) return;
         if (failure instanceof Refused && [401, 403].includes(failure.status)) { this.#pause(); this.#on.onEnd(failure); return; }
         if (!(failure instanceof Refused || failure instanceof Unreachable)) throw failure;
-        if (failure.code === "bad_cursor") this.#last = undefined; // the hub keeps that event no longer
+        if (failure.code === "bad_cursor") this.#last = undefined; // the hub no longer has that event
       }
       if (signal.aborted) return;
       this.#on.onState("waiting");

@@ -545,7 +545,7 @@ export interface paths {
          * @description Follow events as they happen (Server-Sent Events).
          *
          *     `event` of a message is the event's type, `id` its id, and `data` the event as `readEvent` returns it, as JSON.
-         *     After an interruption send the last id as `Last-Event-ID`, as browsers do: the stream goes on behind it. Lines that
+         *     After an interruption send the last id as `Last-Event-ID`, as browsers do: the stream continues after it. Lines that
          *     begin with a colon keep the connection open.
          */
         get: operations["followEvents"];
@@ -790,8 +790,8 @@ export interface paths {
          * Erase what the hub stores about a customer: connections, deliveries, the contents of events and messages
          * @description Erase what the hub stores about a customer: connections, deliveries, the contents of events and messages.
          *
-         *     The connections end; a delivery that is on its way is refused (409): cancel it, or wait for its end. In the place of
-         *     each event stands one of type `event.erased` with the same number. The home keeps its own data.
+         *     The connections end. While a delivery is on its way, the hub refuses (409): cancel the delivery, or wait for its
+         *     end. An event of type `event.erased` with the same `seq` replaces each event. The home keeps its own data.
          */
         post: operations["createErasure"];
         delete?: never;
@@ -1793,10 +1793,10 @@ export interface components {
          */
         DoorResult: "not_opened" | "locked_again" | "handed_to_owner";
         /**
-         * @description An erasure. It names the connections, and nothing of the customer.
+         * @description An erasure. It contains the connections' ids, and no data of the customer.
          *
          *     `state`: `erasing` until nothing is left, which takes seconds; then `erased`. `deliveries`: how many were erased so
-         *     far. `cause`: who wanted it: the `retailer`, the `operator` of the hub, or the hub's `retention`, because the
+         *     far. `cause`: who asked for it: the `retailer`, the `operator` of the hub, or the hub's `retention`, because the
          *     connections had ended long ago.
          */
         Erasure: {
@@ -1812,7 +1812,7 @@ export interface components {
             done: string | null;
         };
         /**
-         * @description Who wanted an erasure. Those of the hub's own retention are in no journal: it repeats them by itself.
+         * @description Who asked for an erasure. The journal lists none of the hub's own retention, which the hub repeats by itself.
          * @enum {string}
          */
         ErasureCause: "retailer" | "operator" | "retention";
@@ -1835,7 +1835,7 @@ export interface components {
         EventErasedData: {
             id: string;
         };
-        /** @description In the place of an event about a customer whose data was erased. */
+        /** @description Replaces an event about a customer whose data was erased. */
         EventErasedEvent: {
             id: string;
             /** Format: int64 */
@@ -2621,7 +2621,7 @@ export interface components {
          */
         RateLimitPolicy: string;
         /**
-         * @description What is left of each limit: `r` requests, and the seconds `t` until the limit is whole again.
+         * @description What is left of each limit: `r` requests, and the seconds `t` until all are available again.
          * @example "writes";r=19;t=1, "writes-a-day";r=99999;t=86400
          */
         RateLimit: string;
@@ -9071,7 +9071,7 @@ export interface operations {
                 "webhook-id": string;
                 /** @description Seconds since 1970 of this try. */
                 "webhook-timestamp": string;
-                /** @description The signatures, with a space between each two; while a secret is replaced there are two. */
+                /** @description The signatures, separated by spaces; there are two while a secret is replaced. */
                 "webhook-signature": string;
             };
             path?: never;
@@ -9107,7 +9107,7 @@ export interface operations {
                 "webhook-id": string;
                 /** @description Seconds since 1970 of this try. */
                 "webhook-timestamp": string;
-                /** @description The signatures, with a space between each two; while a secret is replaced there are two. */
+                /** @description The signatures, separated by spaces; there are two while a secret is replaced. */
                 "webhook-signature": string;
             };
             path?: never;
@@ -9143,7 +9143,7 @@ export interface operations {
                 "webhook-id": string;
                 /** @description Seconds since 1970 of this try. */
                 "webhook-timestamp": string;
-                /** @description The signatures, with a space between each two; while a secret is replaced there are two. */
+                /** @description The signatures, separated by spaces; there are two while a secret is replaced. */
                 "webhook-signature": string;
             };
             path?: never;
@@ -9179,7 +9179,7 @@ export interface operations {
                 "webhook-id": string;
                 /** @description Seconds since 1970 of this try. */
                 "webhook-timestamp": string;
-                /** @description The signatures, with a space between each two; while a secret is replaced there are two. */
+                /** @description The signatures, separated by spaces; there are two while a secret is replaced. */
                 "webhook-signature": string;
             };
             path?: never;
@@ -9215,7 +9215,7 @@ export interface operations {
                 "webhook-id": string;
                 /** @description Seconds since 1970 of this try. */
                 "webhook-timestamp": string;
-                /** @description The signatures, with a space between each two; while a secret is replaced there are two. */
+                /** @description The signatures, separated by spaces; there are two while a secret is replaced. */
                 "webhook-signature": string;
             };
             path?: never;
@@ -9251,7 +9251,7 @@ export interface operations {
                 "webhook-id": string;
                 /** @description Seconds since 1970 of this try. */
                 "webhook-timestamp": string;
-                /** @description The signatures, with a space between each two; while a secret is replaced there are two. */
+                /** @description The signatures, separated by spaces; there are two while a secret is replaced. */
                 "webhook-signature": string;
             };
             path?: never;
@@ -9287,7 +9287,7 @@ export interface operations {
                 "webhook-id": string;
                 /** @description Seconds since 1970 of this try. */
                 "webhook-timestamp": string;
-                /** @description The signatures, with a space between each two; while a secret is replaced there are two. */
+                /** @description The signatures, separated by spaces; there are two while a secret is replaced. */
                 "webhook-signature": string;
             };
             path?: never;
