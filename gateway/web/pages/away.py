@@ -24,7 +24,7 @@ from gateway.config.closure_names import KIND_NAMES
 from gateway.protocol.browser_envelope import Jwk, derive_keys, private_scalar, seal_end_message
 from gateway.protocol.hash_chain import canonical_json
 from gateway.storage.browsers import EnrolledBrowser
-from gateway.system.i18n import Language, _, languages_of
+from gateway.system.i18n import Language, _, languages_of, with_hard_spaces
 from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import UserRight
 from gateway.web.server.authorization import Authorizer, Unauthorized
@@ -81,7 +81,7 @@ class AwayPage(Page):
     @get("/away/enrol", UserRight.AWAY)
     async def _enrol_page(self, request: web.Request, user: CurrentUser) -> web.Response:
         language = self._language(request)
-        texts = {key.rpartition(".")[2]: TEXTS[key].template(language) for key in ENROL_KEYS}
+        texts = {key.rpartition(".")[2]: with_hard_spaces(TEXTS[key].template(language)) for key in ENROL_KEYS}
         return self._render_page(
             request, "enrol_browser", hub=self._hub, label=user.name, script_texts=canonical_json(texts).decode()
         )
@@ -172,8 +172,8 @@ def origin(url: str) -> str:
 def script_texts(language: Language) -> str:
     """Return the texts of the page's script, as JSON."""
     keys = (key for key in TEXTS if key in SHARED_KEYS or key.startswith(KEY_PREFIXES))
-    kinds = {f"closure.kind.{kind}": name.template(language) for kind, name in KIND_NAMES.items()}
-    return canonical_json({**{key: TEXTS[key].template(language) for key in keys}, **kinds}).decode()
+    kinds = {f"closure.kind.{kind}": with_hard_spaces(name.template(language)) for kind, name in KIND_NAMES.items()}
+    return canonical_json({**{key: with_hard_spaces(TEXTS[key].template(language)) for key in keys}, **kinds}).decode()
 
 
 def web_manifest(language: Language) -> bytes:

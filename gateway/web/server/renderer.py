@@ -14,7 +14,7 @@ from gateway.protocol.hash_chain import canonical_json
 from gateway.system.addresses import is_home_host
 from gateway.system.dates import day_text, hours_text, last_day, moment_text, time_text, window_text
 from gateway.system.html_templates import html_environment
-from gateway.system.i18n import Language, Text, decimal_text, language_names, template_functions
+from gateway.system.i18n import Language, Text, decimal_text, language_names, template_functions, with_hard_spaces
 from gateway.system.pki.pages import format_fingerprint
 from gateway.system.text import escape_invisible, isolate_direction
 from gateway.web.server.brand_terms import key_fingerprint
@@ -99,7 +99,7 @@ def age_texts(language: Language) -> str:
         "age.now", "age.ago", "age.left", "age.days", "link.up", "link.down", "nav.live", "live.stale", "live.none",
         "live.over", "live.waiting", "live.private",
     )  # fmt: skip
-    return canonical_json({key: TEXTS[key].template(language) for key in keys}).decode()
+    return canonical_json({key: with_hard_spaces(TEXTS[key].template(language)) for key in keys}).decode()
 
 
 @pass_context

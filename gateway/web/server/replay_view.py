@@ -11,7 +11,7 @@ from gateway.evidence.succession import read_key_history
 from gateway.protocol.hash_chain import canonical_json
 from gateway.storage.entrance_state import visits_in_progress
 from gateway.storage.models import FilmRecord, StoredClip
-from gateway.system.i18n import Language
+from gateway.system.i18n import Language, with_hard_spaces
 from gateway.system.text import sanitized
 from gateway.web.server.context import GatewayServices
 from gateway.web.texts.catalogue import TEXTS
@@ -104,7 +104,10 @@ def replay_facts(  # noqa: PLR0913 - where the page finds what
              "gaps": [[_stamp(start), _stamp(end)] for start, end in clip.gaps]}
             for clip in clips
         ],
-        "words": {key: text.template(language) for key, text in TEXTS.items() if key.startswith(("replay.", "seal."))},
+        "words": {
+            key: with_hard_spaces(text.template(language))
+            for key, text in TEXTS.items() if key.startswith(("replay.", "seal."))
+        },
     }  # fmt: skip
     return canonical_json(facts).decode()
 
