@@ -91,7 +91,8 @@ def _items(client: SyncCaller, request: ApiRequest[Page[I_co]]) -> Iterator[I_co
     page = client.send(request)
     yield from page.data
     while page.next is not None:
-        page = client.send(request.following(page.next))
+        request = request.following(page.next)
+        page = client.send(request)
         yield from page.data
 
 
@@ -100,6 +101,7 @@ async def _items_async(client: AsyncCaller, request: ApiRequest[Page[I_co]]) -> 
     for item in page.data:
         yield item
     while page.next is not None:
-        page = await client.send(request.following(page.next))
+        request = request.following(page.next)
+        page = await client.send(request)
         for item in page.data:
             yield item

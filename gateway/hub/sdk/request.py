@@ -83,7 +83,9 @@ class ApiRequest(Generic[T_co]):
                 return True
 
     def following(self, cursor: str) -> Self:
-        """Return the request for the page that begins at a cursor."""
+        """Return the request for the page that begins at a cursor; `HubUnreachableError` if this is that page."""
+        if self.query.get("cursor") == cursor:
+            raise HubUnreachableError("A list does not end: its next page is the same one. No hub answers so.")
         return replace(self, query={**self.query, "cursor": cursor})
 
     def to_send(self, new_key: Callable[[], str]) -> "Send":

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from gateway.cli.event_line import format_event
-from gateway.hub.sdk import AsyncClient, HubUnreachableError, RefusedError, Retries
+from gateway.hub.sdk import AsyncClient, Client, HubUnreachableError, RefusedError, Retries
 from gateway.integrations.hub_client.enrolment import HubError, HubUnavailable, http_request
 
 ONCE = Retries(tries=1)
@@ -81,6 +81,15 @@ async def test_whatever_a_hub_answers_a_retailer_s_program_says_so(body: bytes) 
     async with answering(whole("200 OK", DEEP)) as url, AsyncClient(url, "key", retries=ONCE) as hub:
         with pytest.raises(HubUnreachableError):
             await hub.list_brands()
+
+
+async def test_a_list_whose_next_page_is_the_same_one_ends() -> None:
+    async with answering(whole("200 OK", b'{"data": [], "next": "again"}')) as url:
+        async with AsyncClient(url, "key", retries=ONCE) as hub, asyncio.timeout(20):
+            with pytest.raises(HubUnreachableError, match="does not end"):
+                assert [brand async for brand in hub.iterate_brands()] == []
+        with Client(url, "key", retries=ONCE) as blocking, pytest.raises(HubUnreachableError, match="does not end"):
+            await asyncio.to_thread(list, blocking.iterate_brands())
 
 
 async def test_an_answer_that_comes_in_pieces_is_read_whole() -> None:
