@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum, auto
 from typing import Any, Self
 
-from sqlalchemy import Row, bindparam, delete, insert, select, update
+from sqlalchemy import Row, bindparam, case, delete, exists, insert, select, update
 
 from gateway.domain.delivery.promise import DeliveryResult
 from gateway.hub.database.store import HubStore
@@ -52,7 +52,14 @@ _SELECT_HOME_AND_NEWEST = _SELECT_HOME.add_columns(
     _NEWEST_OF_HOME.with_only_columns(home_events.c.token).scalar_subquery().label("newest_token"),
     _NEWEST_OF_HOME.with_only_columns(home_events.c.sha256).scalar_subquery().label("newest_sha256"),
 )
-_INSERT_EVENT = insert(home_events)
+_EVENT_COLUMNS = ("home", "token", "sha256", "key", "delivery", "at")
+_NEW_EVENT = {name: bindparam(f"new_{name}", type_=home_events.c[name].type) for name in (*_EVENT_COLUMNS, "seq")}
+_SAME_NUMBER = exists().where(home_events.c.home == _NEW_EVENT["home"], home_events.c.seq == _NEW_EVENT["seq"])
+# On PostgreSQL no index prevents a second event of one number (partitions.py), but the number may not be NULL
+_INSERT_EVENT = insert(home_events).from_select(
+    [*_EVENT_COLUMNS, "seq"],
+    select(*(_NEW_EVENT[name] for name in _EVENT_COLUMNS), case((~_SAME_NUMBER, _NEW_EVENT["seq"]))),
+)
 _THIS_JOB = (jobs.c.id == bindparam("job"), jobs.c.home == bindparam("whose"))
 _SELECT_JOB = select(jobs.c.due, jobs.c.delivery, jobs.c.kind, jobs.c.sha256).where(*_THIS_JOB)
 _UPDATE_JOB = update(jobs).where(*_THIS_JOB)
@@ -219,9 +226,8 @@ class HomeTransaction:
         if event.result is not None and delivery is None:  # the delivery is not here: perhaps it was erased
             kept = {"token": b"", "sha256": self.head, "key": None}
         about = None if delivery is None else delivery.id
-        await self.tx.execute_later(
-            _INSERT_EVENT, {"home": self.home.id, "seq": event.seq, "at": self.now, "delivery": about, **kept}
-        )
+        new = {"home": self.home.id, "seq": event.seq, "at": self.now, "delivery": about, **kept}
+        await self.tx.execute_later(_INSERT_EVENT, {f"new_{name}": value for name, value in new.items()})
         if not effects:
             return EventOutcome.KEPT
         if event.result is not None:

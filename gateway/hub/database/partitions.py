@@ -1,7 +1,8 @@
 """Divides the tables of events by month on PostgreSQL, so that old months are dropped, not deleted row by row.
 
 A unique key of a divided table has to contain the instant. What was unique stays so by other means: a home's events and
-a retailer's are numbered under the lock of their row, and an event's id has 128 random bits.
+a retailer's are numbered under the lock of their row, and an event's id has 85 random bits. Storing a home's event
+fails if its number is taken (`box_events`).
 
 Rows of instants for which there is no month, such as of a clock that runs ahead, go to the partition `..._other`. They
 move when their month is made. `..._before` has the rows from before the table was divided. SQLite has no partitions.

@@ -359,7 +359,8 @@ async def test_an_event_that_two_processes_store_at_once_is_stored_once_and_ackn
         )
         work = asyncio.create_task(ingest.run())
         async with here.store.writing() as tx:
-            other = await HomeTransaction.begin(tx, "home-1", NOW)  # the other process holds the home's row
+            moment = NOW + timedelta(milliseconds=7)
+            other = await HomeTransaction.begin(tx, "home-1", moment)  # the other process holds the home's row
             assert other is not None
             topic = up_topic(1, "home-1", "evt")
             ingest.on_message(InboundMessage(topic=topic, payload=event, retain=False, session=1))
@@ -371,3 +372,4 @@ async def test_an_event_that_two_processes_store_at_once_is_stored_once_and_ackn
         assert [(ack.seq, ack.head) for ack in acknowledged] == [(1, token_digest(event))]
         assert faults == []
         assert len(await here.told()) == 1
+        assert (await here.one(home_events, seq=1)).token == event
