@@ -12,6 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 import pytest
 import pytest_asyncio
@@ -117,8 +118,14 @@ async def hide(page: Page, *, is_hidden: bool) -> None:
     )
 
 
+def zone_by_day(home: ConnectedHome) -> str:
+    """A zone of another continent in which no window of two hours around now touches midnight."""
+    zones = ("America/New_York", "Asia/Tokyo")
+    return next(zone for zone in zones if 2 <= home.hub.hub.now().astimezone(ZoneInfo(zone)).hour < 20)
+
+
 def running(home: ConnectedHome) -> dict[str, str]:
-    """A window that began half an hour ago: it is in the picture of today, in each zone."""
+    """A window that began half an hour ago."""
     start = home.hub.hub.now() - timedelta(minutes=30)
     return {"start": start.isoformat(), "end": (start + timedelta(hours=2)).isoformat()}
 
@@ -129,10 +136,10 @@ async def test_a_retailer_finds_an_order_by_its_name_its_parcel_or_its_customer(
         await home.announce(window=running(home))
     await home.announce(name="ORD-4711", parcels=["XY999999995FR"])  # for tomorrow
     async with visitor() as browser:
-        page = await signed_in(browser, home, timezone_id="America/New_York")
+        page = await signed_in(browser, home, timezone_id=zone_by_day(home))
         await expect(page.locator("#live")).to_have_text("live")
         await expect(page.locator("header")).to_contain_text(urlsplit(hub.url).netloc)
-        await expect(page.locator("#zone")).to_contain_text("America/New_York")
+        await expect(page.locator("#zone")).to_contain_text(zone_by_day(home))
         await expect(page.locator("ul.rows > li")).to_have_count(20)
         picture = page.get_by_role("group", name=re.compile("Windows on"))
         await expect(picture.get_by_role("link")).to_have_text("21 \N{MULTIPLICATION SIGN} Awaiting the home's answer")
