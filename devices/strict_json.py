@@ -37,13 +37,7 @@ def parse(payload: bytes, *, max_bytes: int = MAX_PAYLOAD_BYTES, max_depth: int 
         raise MalformedPayload(f"larger than {max_bytes} bytes")
     _check_depth(payload, max_depth)
     try:
-        return json.loads(
-            payload.decode(),
-            object_pairs_hook=_without_repeated_keys,
-            parse_constant=_no_constant,
-            parse_int=_short_integer,
-            parse_float=_finite_float,
-        )
+        return _DECODER.decode(payload.decode())
     except UnicodeDecodeError as error:
         raise MalformedPayload("not UTF-8") from error
     except json.JSONDecodeError as error:
@@ -158,3 +152,9 @@ def _finite_float(digits: str) -> float:
     if not math.isfinite(value):
         raise MalformedPayload("a number of absurd size or length")
     return value
+
+
+_DECODER = json.JSONDecoder(  # `loads` would make one each time
+    object_pairs_hook=_without_repeated_keys, parse_constant=_no_constant, parse_int=_short_integer,
+    parse_float=_finite_float,
+)  # fmt: skip

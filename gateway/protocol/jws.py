@@ -12,6 +12,7 @@ beside this one. Pure.
 import json
 from collections.abc import Callable, Mapping
 from enum import StrEnum, auto
+from functools import lru_cache
 from typing import Literal, NamedTuple, TypeVar
 
 from joserfc import jws
@@ -48,7 +49,12 @@ class TokenKind(Frozen, kw_only=False):
 
     def header(self, kid: str | None = None) -> bytes:
         """Encode a header as the first part of a token."""
-        return _encode(json.dumps(self.members(kid), separators=(",", ":")).encode())
+        return _header(self, kid)
+
+
+@lru_cache(maxsize=64)  # a hub signs each delivery with the same key
+def _header(kind: TokenKind, kid: str | None) -> bytes:
+    return _encode(json.dumps(kind.members(kid), separators=(",", ":")).encode())
 
 
 _BY_ENROLLED_KEY = ("alg", "kid", "typ")  # one of several keys signs it

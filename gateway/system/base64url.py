@@ -1,11 +1,14 @@
 """Encodes and decodes base64url without padding (RFC 4648 section 5), as JWS, JWE and JWK use it."""
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64decode
+from binascii import b2a_base64
+
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
 def encode_base64url(data: bytes) -> str:
     """Encode bytes without padding."""
-    return urlsafe_b64encode(data).decode().rstrip("=")
+    return b2a_base64(data, newline=False).translate(_URL_SAFE, b"=").decode()
 
 
 def decode_base64url(text: str | bytes, *, canonical: bool = True) -> bytes:

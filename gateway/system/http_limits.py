@@ -91,37 +91,40 @@ class NetworkConnections:
 
 
 class RequestTurns:
-    """Lets one caller start in each iteration of the event loop, in the order of their calls."""
+    """Lets so many callers start in each iteration of the event loop, in the order of their calls."""
 
-    def __init__(self) -> None:
+    def __init__(self, per_iteration: int = 1) -> None:
+        self._per_iteration = per_iteration
         self._waiting: deque[asyncio.Future[None]] = deque()
-        self._is_taken = False  # a caller has started in this iteration of the loop, or another caller waits
-        self._is_granted = False  # a caller that waited starts in this iteration
+        self._left = per_iteration  # callers that may start at once in this iteration of the loop
+        self._is_counting = False  # `_next` runs in the next iteration
+        self._is_granted = False  # callers that waited start in this iteration
 
     async def take(self) -> None:
-        """Return when the caller may begin: at once if no other caller began in this iteration of the loop."""
+        """Return when the caller may begin: at once if few others began in this iteration of the loop."""
         loop = asyncio.get_running_loop()
-        if not self._is_taken:
-            self._is_taken = True
-            loop.call_soon(self._next)
+        if self._left:
+            self._left -= 1
+            if not self._is_counting:
+                self._is_counting = True
+                loop.call_soon(self._next)
             return
         turn = loop.create_future()
         self._waiting.append(turn)
         await turn
 
     def _next(self) -> None:
-        while self._waiting:
+        granted = 0
+        while self._waiting and granted < self._per_iteration:
             turn = self._waiting.popleft()
             if not turn.done():  # else its connection was closed meanwhile
                 turn.set_result(None)
-                self._is_granted = True
-                asyncio.get_running_loop().call_soon(self._next)
-                return
-        if self._is_granted:
-            self._is_granted = False
+                granted += 1
+        if granted or self._is_granted:
+            self._left, self._is_granted = 0, granted > 0
             asyncio.get_running_loop().call_soon(self._next)
-            return
-        self._is_taken = False
+        else:
+            self._left, self._is_counting = self._per_iteration, False
 
 
 def limit_requests(server: web.Server, turns: RequestTurns | None = None) -> None:

@@ -91,7 +91,9 @@ def normalise(raw: str) -> ParcelCode | InvalidBarcode:
     would give another result.
     """
     code = _parse(raw)
-    if isinstance(code, ParcelCode) and code.kind is not BarcodeKind.COURIER and _parse(code.value) != code:
+    if isinstance(code, InvalidBarcode) or code.kind is BarcodeKind.COURIER or code.value == raw:
+        return code
+    if _parse(code.value) != code:
         return InvalidBarcode("a code that means something else when it is read again")
     return code
 

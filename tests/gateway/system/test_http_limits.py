@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import ssl
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -126,10 +127,11 @@ async def test_a_client_that_sends_one_request_after_another_keeps_its_connectio
         writer.close()
 
 
+@pytest.mark.parametrize("each", [1, 3])
 async def test_who_comes_in_the_turn_in_which_the_last_that_waited_begins_waits_for_the_next(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, each: int
 ) -> None:
-    turns, turn, begun, asking = RequestTurns(), 0, list[int](), list[asyncio.Task[None]]()
+    turns, turn, begun, asking = RequestTurns(each), 0, list[int](), list[asyncio.Task[None]]()
     plain = asyncio.BaseEventLoop._run_once  # type: ignore[attr-defined]  # noqa: SLF001 - nothing public is called once a turn
 
     async def ask() -> None:
@@ -144,10 +146,11 @@ async def test_who_comes_in_the_turn_in_which_the_last_that_waited_begins_waits_
     monkeypatch.setattr(asyncio.BaseEventLoop, "_run_once", counted_turn)
     async with asyncio.timeout(10):
         for together in (2, 0, 1, 1, 0, 1, 0, 0, 0, 2, 1, 1, 1):
-            asking += [asyncio.create_task(ask()) for _ in range(together)]
+            asking += [asyncio.create_task(ask()) for _ in range(each * together)]
             await asyncio.sleep(0)
         await asyncio.gather(*asking)
-    assert len(set(begun)) == len(begun), begun
+    assert len(begun) == each * 10
+    assert max(Counter(begun).values()) == each, begun
 
 
 async def test_each_begins_in_a_turn_of_its_own_and_who_left_is_passed_over() -> None:
