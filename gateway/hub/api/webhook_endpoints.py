@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, select, u
 from gateway.domain.delivery.promise import Instant
 from gateway.hub.api.rows import PageParameters, count_owned, decode_cursor, encode_cursor, find_owned, owned_by
 from gateway.hub.database.revocations import RevocationKind, record_revocation
-from gateway.hub.database.store import new_id
+from gateway.hub.database.store import new_id, new_row_id
 from gateway.hub.database.tables import attempts, endpoints, events, messages
 from gateway.hub.deliveries.events import EventType, emit, lock_retailer
 from gateway.hub.http.operation import Model, OperationGroup, RequestContext, Response, links_to
@@ -313,8 +313,8 @@ async def replay_events(call: RequestContext, endpoint_id: EndpointId, body: Rep
     for event in rows:
         if event.message is None:
             new.append(
-                {"id": new_id("msg"), "endpoint": row.id, "event": event.id, "seq": event.seq, "previous": previous,
-                 "attempts": 0, "created": call.now, **_waiting_state(call.now)}
+                {"id": new_row_id("msg", call.now), "endpoint": row.id, "event": event.id, "seq": event.seq,
+                 "previous": previous, "attempts": 0, "created": call.now, **_waiting_state(call.now)}
             )  # fmt: skip
         previous = event.seq
     if new:

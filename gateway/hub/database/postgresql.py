@@ -2,30 +2,32 @@
 
 import asyncio
 import contextlib
-import json
 import re
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from functools import cache, partial
-from itertools import chain
+from types import TracebackType
 from typing import Any, Self, TypeAlias
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
+from pydantic_core import from_json
 from sqlalchemy import URL, Executable, exc
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 
-from gateway.hub.database.statements import BoundStatement, Params, StatementCompiler, StatementResult
+from gateway.hub.database.statements import WITH, BoundStatement, Params, StatementCompiler, StatementResult, json_text
 from gateway.hub.database.transaction import Transaction, finish_despite_cancel
 
 CONNECT_TIMEOUT_S, STATEMENT_TIMEOUT_S, POOL_TIMEOUT_S = 5.0, 10.0, 5.0
 CLOSE_TIMEOUT_S = 1.0
 MAX_CONNECTIONS = 20
+MAX_KEPT_CONNECTIONS = 8  # between transactions: giving one back to the pool is a task of its own each time
 MAX_COMBINED = 16  # changes in one statement
 _CACHED_STATEMENTS = 500  # of each connection
 
 PostgreSQLConnection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
 
-_DIALECT = PGDialect_asyncpg()  # type: ignore[no-untyped-call]  # SQLAlchemy has no types there
+_DIALECT = PGDialect_asyncpg(json_serializer=json_text)  # type: ignore[no-untyped-call]  # SQLAlchemy has no types there
 _COMPILER = StatementCompiler(_DIALECT)
 _ERRORS: tuple[tuple[type[Exception], type[exc.DBAPIError]], ...] = (
     (asyncpg.IntegrityConstraintViolationError, exc.IntegrityError),
@@ -37,7 +39,6 @@ _ERRORS: tuple[tuple[type[Exception], type[exc.DBAPIError]], ...] = (
     (asyncpg.InternalClientError, exc.InterfaceError),  # the server ended in the middle of something
     (OSError, exc.OperationalError),  # the line was lost, or there was no answer in time
 )
-_WITH = "WITH "
 _REPLAN = "; SET LOCAL plan_cache_mode = force_custom_plan"
 _PARAMETER = re.compile(r"\$(\d+)", re.ASCII)
 _DRIVER_ERRORS = tuple(of_driver for of_driver, _ in _ERRORS)
@@ -61,12 +62,11 @@ class PostgreSQLTransaction(Transaction):
 
     async def commit(self) -> None:
         """Make the changes durable."""
-        if not self._has_begun:
-            await finish_despite_cancel(self._execute_waiting())
-            return
         await self._execute_waiting()
+        if not self._has_begun:
+            return
         with _sqlalchemy_errors("COMMIT"):
-            if await finish_despite_cancel(self._connection.execute("COMMIT")) != "COMMIT":
+            if await self._connection.execute("COMMIT") != "COMMIT":
                 raise exc.InvalidRequestError("a statement failed, and its transaction went on")
 
     async def rollback(self) -> None:
@@ -110,10 +110,9 @@ class PostgreSQLTransaction(Transaction):
         if self._is_reading:
             await self._run_beside(bound)
             return
-        has_with = bound.sql.startswith(_WITH)
-        if len(self._waiting) == MAX_COMBINED or (has_with and self._last is not None):
+        if len(self._waiting) == MAX_COMBINED or (bound.has_with and self._last is not None):
             await self._begin()
-        if has_with:
+        if bound.has_with:
             self._last = bound
         else:
             self._waiting.append(bound)
@@ -132,9 +131,11 @@ class PostgreSQLTransaction(Transaction):
         waiting = self._waiting if self._last is None else [*self._waiting, self._last]
         self._waiting, self._last = [], None
         if waiting:
-            sql = _combined(tuple(bound.sql for bound in waiting))
-            with _sqlalchemy_errors(sql):
-                await self._connection.execute(sql, *chain.from_iterable(bound.values for bound in waiting))
+            sql = _combined(tuple([bound.sql for bound in waiting]))
+            try:  # as in `_run_beside`
+                await self._connection.execute(sql, *[value for bound in waiting for value in bound.values])
+            except _DRIVER_ERRORS as error:
+                raise _sqlalchemy_error(sql, error) from error
 
 
 @cache
@@ -147,9 +148,9 @@ def _combined(statements: tuple[str, ...]) -> str:
         count += max((int(number) for number in _PARAMETER.findall(sql)), default=0)
     *others, last = numbered
     parts = [f"change_{number} AS ({sql})" for number, sql in enumerate(others)]
-    if last.startswith(_WITH):
-        return f"{_WITH}{', '.join([*parts, last.removeprefix(_WITH)])}"
-    return f"{_WITH}{', '.join(parts)} {last}" if parts else last
+    if last.startswith(WITH):
+        return f"{WITH}{', '.join([*parts, last.removeprefix(WITH)])}"
+    return f"{WITH}{', '.join(parts)} {last}" if parts else last
 
 
 def _renumbered(before: int, found: re.Match[str]) -> str:
@@ -161,6 +162,9 @@ class PostgreSQLDatabase:
 
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
         self._pool = pool
+        self._kept: list[PostgreSQLConnection] = []  # taken from the pool, and not in use
+        self._waiting = 0  # transactions that wait for the pool
+        self._is_closed = False
 
     @classmethod
     async def open(cls, url: URL) -> Self:
@@ -177,44 +181,91 @@ class PostgreSQLDatabase:
             )
         )  # fmt: skip
 
-    @contextlib.asynccontextmanager
-    async def reading(self) -> AsyncIterator[Transaction]:
-        """Yield a connection without a transaction, whose begin and end would be two more round trips."""
-        async with self._connection() as connection:
-            yield PostgreSQLTransaction(connection, is_reading=True)
+    def reading(self) -> AbstractAsyncContextManager[Transaction]:
+        """Return a connection without a transaction, whose begin and end would be two more round trips."""
+        return _PostgreSQLSession(self, is_reading=True)
 
-    @contextlib.asynccontextmanager
-    async def writing(self) -> AsyncIterator[Transaction]:
-        """Yield a transaction, which is committed at the end of the block and rolled back if the block raises."""
-        async with self._connection() as connection:
-            tx = PostgreSQLTransaction(connection, is_reading=False)
-            try:
-                yield tx
-                await tx.commit()
-            except BaseException:
-                await tx.rollback()
-                raise
+    def writing(self) -> AbstractAsyncContextManager[Transaction]:
+        """Return a transaction, which is committed at the end of the block and rolled back if the block raises."""
+        return _PostgreSQLSession(self, is_reading=False)
 
     async def close(self) -> None:
         """Close each connection; those that are in use lose their transaction after a moment."""
+        self._is_closed = True
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                while self._kept:
+                    await self._pool.release(self._kept.pop())
                 await self._pool.close()
         except TimeoutError:
             self._pool.terminate()
 
-    @contextlib.asynccontextmanager
-    async def _connection(self) -> AsyncIterator[PostgreSQLConnection]:
-        with _sqlalchemy_errors("connect"):
-            connection = await self._pool.acquire(timeout=POOL_TIMEOUT_S)
-        try:
-            yield connection
-        except exc.DBAPIError as error:
-            if isinstance(error.orig, OSError | asyncpg.InternalClientError):
-                connection.terminate()  # perhaps an answer is still to come
-            raise
-        finally:
+    async def take(self) -> PostgreSQLConnection:
+        """Take a connection that no other transaction uses."""
+        while self._kept:
+            connection = self._kept.pop()
+            if _is_open(connection):
+                return connection
             await self._pool.release(connection)
+        self._waiting += 1
+        try:
+            with _sqlalchemy_errors("connect"):
+                return await self._pool.acquire(timeout=POOL_TIMEOUT_S)
+        finally:
+            self._waiting -= 1
+
+    async def give_back(self, connection: PostgreSQLConnection, error: BaseException | None = None) -> None:
+        """Keep a connection for the next transaction, or give it back to the pool: after an error always."""
+        if error is None and self._may_keep(connection):
+            self._kept.append(connection)
+            return
+        if isinstance(error, exc.DBAPIError) and isinstance(error.orig, OSError | asyncpg.InternalClientError):
+            connection.terminate()  # perhaps an answer is still to come
+        await self._pool.release(connection)
+
+    def _may_keep(self, connection: PostgreSQLConnection) -> bool:
+        if self._is_closed or self._waiting or len(self._kept) >= MAX_KEPT_CONNECTIONS:
+            return False
+        return _is_open(connection) and not connection.is_in_transaction()
+
+
+class _PostgreSQLSession(AbstractAsyncContextManager[Transaction, None]):
+    """The use of a connection for reading, or for one transaction."""
+
+    def __init__(self, database: PostgreSQLDatabase, *, is_reading: bool) -> None:
+        self._database, self._is_reading = database, is_reading
+
+    async def __aenter__(self) -> Transaction:
+        self._connection = await self._database.take()
+        self._tx = PostgreSQLTransaction(self._connection, is_reading=self._is_reading)
+        return self._tx
+
+    async def __aexit__(
+        self, _kind: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None
+    ) -> None:
+        try:
+            if error is None:
+                await self._commit()
+            else:
+                await self._tx.rollback()
+        except BaseException as fault:
+            await self._database.give_back(self._connection, fault)
+            raise
+        await self._database.give_back(self._connection, error)
+
+    async def _commit(self) -> None:
+        try:
+            await self._tx.commit()
+        except BaseException:
+            await self._tx.rollback()
+            raise
+
+
+def _is_open(connection: PostgreSQLConnection) -> bool:
+    try:
+        return not connection.is_closed()
+    except asyncpg.InterfaceError:  # the server has closed it, and the pool has taken it back
+        return False
 
 
 @contextlib.contextmanager
@@ -232,9 +283,7 @@ def _sqlalchemy_error(statement: str, error: Exception) -> exc.DBAPIError:
 
 async def _set_codecs(connection: PostgreSQLConnection) -> None:
     """Read JSON as SQLAlchemy's type expects it, which writes text."""
-    await connection.set_type_codec(
-        "json", encoder=str.encode, decoder=json.loads, schema="pg_catalog", format="binary"
-    )
+    await connection.set_type_codec("json", encoder=str.encode, decoder=from_json, schema="pg_catalog", format="binary")
 
 
 async def _keep_session(_connection: PostgreSQLConnection) -> None:

@@ -3,22 +3,24 @@
 A statement of the hub takes microseconds, and a switch to another thread and back takes a hundred. A statement that
 waits for the disk or for another process, such as one that writes, runs in a thread.
 
-There is one writer. Transactions that end while others wait for the writer are committed together, each with a
-savepoint of its own: so one sync of the disk serves several, and a transaction that fails undoes its own changes only.
+There is one writer. Transactions that end while others wait for the writer are committed together, each after the first
+with a savepoint: so one sync of the disk serves several, and a transaction that fails undoes its own changes only.
 """
 
 import asyncio
-import contextlib
 import sqlite3
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
+from pydantic_core import from_json
 from sqlalchemy import exc
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
-from gateway.hub.database.statements import BoundStatement, StatementCompiler, StatementResult
+from gateway.hub.database.statements import BoundStatement, StatementCompiler, StatementResult, json_text
 from gateway.hub.database.transaction import Transaction, finish_despite_cancel
 
 BUSY_TIMEOUT_MS = 10_000  # a thread waits so long for another process; the event loop does not wait
@@ -28,10 +30,14 @@ WRITER_CACHE_KIB = 16_384  # of pages: a new row goes into a page of each index,
 _CACHED_STATEMENTS = 500  # of each connection
 _PRIMARY_CODE = 0xFF  # the bits of a result code that tell its kind (https://sqlite.org/rescode.html)
 
+# `temp_store`: else SQLite writes what a savepoint would have to undo into a file, which is more than it commits
 _WRITER_SETTINGS = (
-    "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON", f"cache_size=-{WRITER_CACHE_KIB}"
+    "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON", "temp_store=MEMORY",
+    f"cache_size=-{WRITER_CACHE_KIB}",
 )  # fmt: skip
-_COMPILER = StatementCompiler(SQLiteDialect_pysqlite(paramstyle="qmark"))
+_COMPILER = StatementCompiler(
+    SQLiteDialect_pysqlite(paramstyle="qmark", json_serializer=json_text, json_deserializer=from_json)
+)
 
 
 class SQLiteTransaction(Transaction):
@@ -42,12 +48,19 @@ class SQLiteTransaction(Transaction):
         self._connection = connection
 
     async def _run(self, bound: BoundStatement) -> StatementResult[Any]:
-        try:  # as `_sqlalchemy_errors`, whose generator would cost as much as the statement
+        try:  # as `_SQLAlchemyErrors`
             cursor, rows = await self._at_once_or_patiently(bound.sql, bound.values)
         except sqlite3.Error as error:
             raise _sqlalchemy_error(bound.sql, error) from error
-        names = [] if cursor.description is None else [column[0] for column in cursor.description]
+        # Only of plain text are the columns not known
+        names = [] if bound.metadata is not None else [column[0] for column in cursor.description or ()]
         return bound.result(rows, cursor.rowcount, names)
+
+    async def _run_later(self, bound: BoundStatement) -> None:
+        try:
+            await self._at_once_or_patiently(bound.sql, bound.values)
+        except sqlite3.Error as error:
+            raise _sqlalchemy_error(bound.sql, error) from error
 
     async def _at_once_or_patiently(self, sql: str, values: Sequence[Any]) -> tuple[sqlite3.Cursor, list[Any]]:
         self._check_transaction()
@@ -60,7 +73,7 @@ class SQLiteTransaction(Transaction):
         return await finish_despite_cancel(asyncio.to_thread(_patiently, self._connection, sql, values))
 
     async def _run_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> StatementResult[Any]:
-        with _sqlalchemy_errors(sql):
+        with _SQLAlchemyErrors(sql):
             self._check_transaction()
             return StatementResult.empty(self._connection.executemany(sql, rows).rowcount)
 
@@ -78,45 +91,54 @@ class SQLiteDatabase:
         self._idle_readers: list[sqlite3.Connection] = []
         self._writer: sqlite3.Connection | None = None
         self._turn = asyncio.Lock()  # the transaction that holds it uses the one writer
-        self._group: asyncio.Future[None] | None = None  # the commit of the transactions that ended since the last one
+        self._group: _GroupCommit | None = None  # of the transactions that ended since the last commit
         self._changes_before = 0  # of the group, as the connection counts rows
         self._commits: set[asyncio.Task[None]] = set()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="hub-commit")
         self._is_closed = False
 
-    @contextlib.asynccontextmanager
-    async def reading(self) -> AsyncIterator[Transaction]:
-        """Yield a connection that reads one snapshot."""
-        with _sqlalchemy_errors("BEGIN"):
+    def reading(self) -> AbstractAsyncContextManager[Transaction]:
+        """Return a connection that reads one snapshot."""
+        return _SQLiteReading(self)
+
+    def writing(self) -> AbstractAsyncContextManager[Transaction]:
+        """Return a transaction, which is committed at the end of the block and rolled back if the block raises."""
+        return _SQLiteWriting(self)
+
+    def take_reader(self) -> sqlite3.Connection:
+        """Take a connection, and begin to read a snapshot."""
+        with _SQLAlchemyErrors("BEGIN"):
             connection = self._idle_readers.pop() if self._idle_readers else self._connect("query_only=ON")
             connection.execute("BEGIN")
-        try:
-            yield SQLiteTransaction(connection)
-        finally:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            if self._is_closed or len(self._idle_readers) >= MAX_IDLE_READERS:
-                connection.close()
-            else:
-                self._idle_readers.append(connection)
+        return connection
 
-    @contextlib.asynccontextmanager
-    async def writing(self) -> AsyncIterator[Transaction]:
-        """Yield a transaction, which is committed at the end of the block and rolled back if the block raises."""
-        group: asyncio.Future[None] | None = None
+    def give_back_reader(self, connection: sqlite3.Connection) -> None:
+        """End the snapshot."""
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        if self._is_closed or len(self._idle_readers) >= MAX_IDLE_READERS:
+            connection.close()
+        else:
+            self._idle_readers.append(connection)
+
+    async def take_writer(self) -> sqlite3.Connection:
+        """Take the one writer, and begin a transaction."""
+        await self._turn.acquire()
         try:
-            async with self._turn:
-                connection = await self._begin()
-                try:
-                    yield SQLiteTransaction(connection)
-                except BaseException:
-                    group = self._undo(connection)
-                    raise
-                group = self._join_group(connection)
+            return await self._begin()
+        except BaseException:
+            self._turn.release()
+            raise
+
+    async def give_back_writer(self, connection: sqlite3.Connection, *, is_undone: bool) -> None:
+        """End the transaction. Return when it, and those before it that it may have read, are durable."""
+        try:
+            group = self._undo(connection) if is_undone else self._join_group(connection)
         finally:
-            if group is not None:  # also if the block raised: it may have read what is not committed yet
-                with _sqlalchemy_errors("COMMIT"):
-                    await finish_despite_cancel(group)
+            self._turn.release()
+        if group is not None:
+            with _SQLAlchemyErrors("COMMIT"):
+                await group.wait()
 
     async def close(self) -> None:
         """Close each connection that is not in use; the others are closed at the end of their use."""
@@ -138,7 +160,7 @@ class SQLiteDatabase:
         hub left whole rows: so a file is written anew, without free space, unless it is so large that the transactions
         of others, which wait meanwhile, would end.
         """
-        with _sqlalchemy_errors("VACUUM"):
+        with _SQLAlchemyErrors("VACUUM"):
             return await asyncio.to_thread(self._overwrite_deleted)
 
     def _overwrite_deleted(self) -> bool:
@@ -172,13 +194,14 @@ class SQLiteDatabase:
         return connection
 
     async def _begin(self) -> sqlite3.Connection:
-        with _sqlalchemy_errors("BEGIN IMMEDIATE"):
+        with _SQLAlchemyErrors("BEGIN IMMEDIATE"):
             if self._writer is None:
                 self._writer = self._connect(*_WRITER_SETTINGS)
             if not self._writer.in_transaction:
                 await self._begin_immediate(self._writer)
                 self._changes_before = self._writer.total_changes
-            self._writer.execute("SAVEPOINT one")
+            elif self._group is not None:  # a transaction that fails undoes its own changes only
+                self._writer.execute("SAVEPOINT one")
         return self._writer
 
     @staticmethod
@@ -195,7 +218,7 @@ class SQLiteDatabase:
                     connection.execute("ROLLBACK")
                 raise
 
-    def _undo(self, connection: sqlite3.Connection) -> "asyncio.Future[None] | None":
+    def _undo(self, connection: sqlite3.Connection) -> "_GroupCommit | None":
         """Undo the changes of the transaction that holds the writer; return the commit of those before it."""
         group = self._group
         if not connection.in_transaction:  # SQLite has rolled all of them back by itself
@@ -209,15 +232,20 @@ class SQLiteDatabase:
             self._close_writer()
         return group
 
-    def _join_group(self, connection: sqlite3.Connection) -> "asyncio.Future[None]":
+    def _join_group(self, connection: sqlite3.Connection) -> "_GroupCommit":
         """End the transaction that holds the writer, and return the commit that makes it durable.
 
         The transactions that wait for the writer by now are part of that commit, because the lock is fair.
         """
-        with _sqlalchemy_errors("RELEASE"):
-            connection.execute("RELEASE one")
-        if self._group is None:
-            self._group = asyncio.get_running_loop().create_future()
+        if not connection.in_transaction:  # SQLite has rolled all of them back, and the caller did not raise its error
+            error = sqlite3.OperationalError("SQLite has rolled the transaction back")
+            self._end_group(error)
+            raise _sqlalchemy_error("RELEASE", error)
+        if self._group is not None:
+            with _SQLAlchemyErrors("RELEASE"):
+                connection.execute("RELEASE one")
+        else:
+            self._group = _GroupCommit()
             commit = asyncio.create_task(finish_despite_cancel(self._commit(connection, self._group)))
             self._commits.add(commit)
             commit.add_done_callback(self._commits.discard)
@@ -225,17 +253,12 @@ class SQLiteDatabase:
 
     def _end_group(self, error: sqlite3.Error | None) -> None:
         group, self._group = self._group, None
-        if group is None:
-            return
-        if error is None:
-            group.set_result(None)
-        else:
-            group.set_exception(error)
-            group.exception()  # retrieved, so that asyncio does not log it if no transaction waits for it any more
+        if group is not None:
+            group.end(error)
 
-    async def _commit(self, connection: sqlite3.Connection, group: "asyncio.Future[None]") -> None:
+    async def _commit(self, connection: sqlite3.Connection, group: "_GroupCommit") -> None:
         async with self._turn:
-            if group.done():
+            if group.is_done:
                 return
             try:
                 await self._commit_durably(connection)
@@ -256,12 +279,81 @@ class SQLiteDatabase:
             await asyncio.get_running_loop().run_in_executor(self._thread, connection.execute, "COMMIT")
 
 
-@contextlib.contextmanager
-def _sqlalchemy_errors(statement: str) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise _sqlalchemy_error(statement, error) from error
+class _GroupCommit:
+    """One commit, for which the transactions wait that are part of it."""
+
+    def __init__(self) -> None:
+        self.is_done = False
+        self._error: sqlite3.Error | None = None
+        self._waiting: list[asyncio.Future[None]] = []
+
+    async def wait(self) -> None:
+        """Return when it is durable, or raise why it is not. A cancelled caller waits, too, and is cancelled then."""
+        cancelled: asyncio.CancelledError | None = None
+        while not self.is_done:
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiting.append(waiter)
+            try:
+                await waiter
+            except asyncio.CancelledError as error:
+                cancelled = error
+        if cancelled is not None:
+            raise cancelled
+        if self._error is not None:
+            raise self._error
+
+    def end(self, error: sqlite3.Error | None) -> None:
+        """Let the transactions go on; `error`: why none of them is durable."""
+        self.is_done, self._error = True, error
+        for waiter in self._waiting:
+            if not waiter.done():
+                waiter.set_result(None)
+
+
+class _SQLiteReading(AbstractAsyncContextManager[Transaction, None]):
+    """A snapshot of the database."""
+
+    def __init__(self, database: SQLiteDatabase) -> None:
+        self._database = database
+
+    async def __aenter__(self) -> Transaction:
+        self._connection = self._database.take_reader()
+        return SQLiteTransaction(self._connection)
+
+    async def __aexit__(self, *_error: object) -> None:
+        self._database.give_back_reader(self._connection)
+
+
+class _SQLiteWriting(AbstractAsyncContextManager[Transaction, None]):
+    """A transaction of the one writer."""
+
+    def __init__(self, database: SQLiteDatabase) -> None:
+        self._database = database
+
+    async def __aenter__(self) -> Transaction:
+        self._connection = await self._database.take_writer()
+        return SQLiteTransaction(self._connection)
+
+    async def __aexit__(
+        self, _kind: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None
+    ) -> None:
+        await self._database.give_back_writer(self._connection, is_undone=error is not None)
+
+
+class _SQLAlchemyErrors:
+    """Raises each error of SQLite as SQLAlchemy does. A generator of `contextlib` would need three times as long."""
+
+    def __init__(self, statement: str) -> None:
+        self._statement = statement
+
+    def __enter__(self) -> None:
+        """Nothing has failed yet."""
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None
+    ) -> None:
+        if isinstance(error, sqlite3.Error):
+            raise _sqlalchemy_error(self._statement, error) from error
 
 
 def _sqlalchemy_error(statement: str, error: sqlite3.Error) -> exc.DBAPIError:

@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any, TypeVar, cast
 from weakref import WeakKeyDictionary
 
+from pydantic_core import to_json
 from sqlalchemy import Column, ColumnDefault, Executable, Row, Select, Table, UpdateBase
 from sqlalchemy.engine import Dialect
 from sqlalchemy.engine.interfaces import CompiledCacheType
@@ -21,11 +22,17 @@ from sqlalchemy.util import LRUCache
 from gateway.domain.frozen import Frozen
 
 MAX_COMPILED = 500  # statements
+WITH = "WITH "
 
 Params = Mapping[str, Any]
 _NO_COLUMNS = SimpleResultMetaData(())
 R = TypeVar("R", bound=tuple[Any, ...])
 Processor = Callable[[Any], Any]
+
+
+def json_text(value: object) -> str:
+    """Return a value as JSON: pydantic's serializer needs a quarter of the time of `json.dumps`."""
+    return to_json(value).decode()
 
 
 class StatementResult(IteratorResult[R]):
@@ -60,6 +67,7 @@ class BoundStatement(Frozen, kw_only=False):
     metadata: SimpleResultMetaData | None  # None: plain text, of which only the driver knows the columns
     table: str | None  # that an INSERT, UPDATE or DELETE changes
     is_plain_read: bool  # a SELECT without a lock
+    has_with: bool  # begins with a WITH
 
     @property
     def returns_rows(self) -> bool:
@@ -82,6 +90,7 @@ class _Plan:
         table = statement.table if isinstance(statement, UpdateBase) else None
         self.table = table.name if isinstance(table, Table) else None
         self.is_plain_read = isinstance(statement, Select) and statement._for_update_arg is None  # noqa: SLF001 - see above
+        self.has_with = self.sql.startswith(WITH)
         self._positions: Sequence[str] = compiled.positiontup or ()
         self._processors = cast("Mapping[str, Processor]", compiled._bind_processors)  # noqa: SLF001 - see above
         self._is_expanded = bool(compiled.post_compile_params or compiled.literal_execute_params)
@@ -114,7 +123,7 @@ class _Plan:
         return self._bound(expanded.statement, ordered)
 
     def _bound(self, sql: str, values: Sequence[Any]) -> BoundStatement:
-        return BoundStatement(sql, values, self.metadata, self.table, self.is_plain_read)
+        return BoundStatement(sql, values, self.metadata, self.table, self.is_plain_read, self.has_with)
 
     def template(self, keys: Sequence[str], extracted: Any) -> "_Template | None":  # noqa: ANN401 - SQLAlchemy's
         """Return what binds further values to the same statement, or None if its SQL depends on them."""
@@ -153,7 +162,7 @@ class _Template:
             rest if key is None else params[key] if rest is None else rest(params[key]) for key, rest in self.parts
         ]
         plan = self.plan
-        return BoundStatement(plan.sql, values, plan.metadata, plan.table, plan.is_plain_read)
+        return BoundStatement(plan.sql, values, plan.metadata, plan.table, plan.is_plain_read, plan.has_with)
 
 
 class StatementCompiler:

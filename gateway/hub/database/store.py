@@ -15,12 +15,15 @@ import fcntl
 import logging
 import math
 import os
-import secrets
 import shutil
-from base64 import b32encode
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from types import TracebackType
+from typing import Any, Final, TypeVar
 
 import asyncpg
 import structlog
@@ -43,6 +46,7 @@ from gateway.hub.database.migrations import SchemaUnusable, database_faults, mig
 from gateway.hub.database.postgresql import MAX_CONNECTIONS, PostgreSQLDatabase
 from gateway.hub.database.sqlite import SQLiteDatabase
 from gateway.hub.database.transaction import Transaction, finish_despite_cancel
+from gateway.system.ids import random_text
 from gateway.system.text import error_line
 
 log = structlog.get_logger(__name__)
@@ -53,6 +57,8 @@ MIN_FREE_BYTES = 2**20  # with less free disk space for SQLite the hub is not re
 _BACKENDS = ("sqlite", "postgresql")
 CLOSE_TIMEOUT_S = 5.0  # for open reads and writes
 READINESS_TIMEOUT_S = 2.0  # for a healthy database to answer
+_DIGITS: Final = "234567abcdefghijklmnopqrstuvwxyz"  # as characters are ordered
+_INSTANT_CHARS: Final = 9  # of milliseconds since 1970, until the year 3084
 _MISSING_OBJECT_CODES = ("42703", "42P01")  # SQLSTATE: no such column, no such table
 _SQLITE_ERROR_CODE = 1  # https://sqlite.org/rescode.html: what a statement names is not there, or it is no SQL
 # SQLSTATE: connection, rollback, resources, shutdown, and a lock that was not free in time
@@ -81,13 +87,26 @@ class StoreUnusable(Exception):  # noqa: N818 - it says what is the matter
 
 
 def new_secret() -> str:
-    """Return 128 random bits in small letters and digits."""
-    return b32encode(secrets.token_bytes(16)).decode().rstrip("=").lower()
+    """Return 130 random bits in small letters and digits."""
+    return random_text()
 
 
 def new_id(prefix: str) -> str:
     """Return a new id: the prefix, a hyphen and a secret's characters."""
     return f"{prefix}-{new_secret()}"
+
+
+def new_row_id(prefix: str, now: datetime) -> str:
+    """Return a new id for a table with many rows, in which later ids come after earlier ones: 85 bits are random.
+
+    So the ids of new rows are neighbours in each index, and SQLite writes few of its pages.
+    """
+    return f"{prefix}-{_instant_text(int(now.timestamp() * 1000))}{new_secret()[_INSTANT_CHARS:]}"
+
+
+@lru_cache(maxsize=8)  # a request makes several ids
+def _instant_text(ms: int) -> str:
+    return "".join(_DIGITS[(ms >> shift) % 32] for shift in range(5 * (_INSTANT_CHARS - 1), -1, -5))
 
 
 class HubStore:
@@ -99,15 +118,11 @@ class HubStore:
         self._is_closed = False
         self._health_query: asyncio.Task[bool] | None = None
         self._has_schema_fault = False  # a statement found a table or column missing
-        self._open_sessions: set[asyncio.Future[None]] = set()  # one for each connection in use
+        self.sessions = 0  # reads and transactions that run or wait for a connection
+        self._all_given_back: asyncio.Future[None] | None = None  # for `close`, which waits
         self._watchers: dict[str, list[Callable[[], None]]] = {}  # by table
         self.writers = 0  # transactions of `writing` that run or wait
         self.max_connections = math.inf if self.has_one_writer else MAX_CONNECTIONS
-
-    @property
-    def sessions(self) -> int:
-        """The number of reads and transactions that run or wait for a connection."""
-        return len(self._open_sessions)
 
     @classmethod
     async def open(cls, url: str) -> "HubStore":
@@ -140,41 +155,43 @@ class HubStore:
         self._is_closed = True
         loop = asyncio.get_running_loop()
         until = loop.time() + CLOSE_TIMEOUT_S
-        while self._open_sessions and (left := until - loop.time()) > 0:
-            await asyncio.wait(self._open_sessions, timeout=left)
+        while self.sessions and (left := until - loop.time()) > 0:
+            self._all_given_back = loop.create_future()
+            await asyncio.wait({self._all_given_back}, timeout=left)
         await finish_despite_cancel(self._database.close())
 
-    @contextlib.asynccontextmanager
-    async def reading(self) -> AsyncIterator[Transaction]:
-        """Yield a connection for reading. SQLite reads one snapshot; on PostgreSQL each statement has its own."""
-        with self._session():
-            async with self._database.reading() as tx:
-                yield tx
+    def reading(self) -> AbstractAsyncContextManager[Transaction]:
+        """Return a connection for reading. SQLite reads one snapshot; on PostgreSQL each statement has its own."""
+        return _StoreSession(self, self._database.reading(), writes=False)
 
-    @contextlib.asynccontextmanager
-    async def writing(self) -> AsyncIterator[Transaction]:
-        """Yield a transaction, which is committed at the end of the block and rolled back if the block raises.
+    def writing(self) -> AbstractAsyncContextManager[Transaction]:
+        """Return a transaction, which is committed at the end of the block and rolled back if the block raises.
 
-        A caller that is cancelled during the commit finds it committed.
+        A caller that is cancelled during the commit finds it committed on SQLite, and does not know it on PostgreSQL.
         """
-        with self._counted_writer(), self._session():
-            async with self._database.writing() as tx:
-                yield tx
-        for table in tx.changed & self._watchers.keys():
+        return _StoreSession(self, self._database.writing(), writes=True)
+
+    def begin_session(self, *, writes: bool) -> None:
+        """Count a read or a transaction that runs or waits for a connection."""
+        self.sessions += 1
+        self.writers += writes
+
+    def end_session(self, *, writes: bool) -> None:
+        """Stop counting it."""
+        self.sessions -= 1
+        self.writers -= writes
+        if self._all_given_back is not None and not self.sessions and not self._all_given_back.done():
+            self._all_given_back.set_result(None)
+
+    def tell_watchers(self, changed: AbstractSet[str]) -> None:
+        """Call the watchers of the tables that a transaction changed."""
+        for table in changed & self._watchers.keys():
             for watcher in self._watchers[table]:
                 watcher()
 
     def after_change(self, table: Table, watcher: Callable[[], None]) -> None:
         """Call `watcher` after each transaction of this process that changed a table."""
         self._watchers.setdefault(table.name, []).append(watcher)
-
-    @contextlib.contextmanager
-    def _counted_writer(self) -> Iterator[None]:
-        self.writers += 1
-        try:
-            yield
-        finally:
-            self.writers -= 1
 
     async def execute_once(
         self, statement: Executable, params: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
@@ -195,32 +212,29 @@ class HubStore:
 
     async def overwrite_deleted(self) -> None:
         """Overwrite what was deleted in an SQLite file; PostgreSQL does so by itself, later."""
-        if isinstance(self._database, SQLiteDatabase):
-            with self._session():
-                if not await self._database.overwrite_deleted():
-                    todo = "stop the hub once and run `sqlite3 FILE VACUUM`: the file is large"
-                    log.warning("database_not_rewritten", todo=todo)
-
-    @contextlib.contextmanager
-    def _session(self) -> Iterator[None]:
-        """Count a connection in use, and say what its errors mean."""
-        given_back = asyncio.get_running_loop().create_future()
-        self._open_sessions.add(given_back)
+        if not isinstance(self._database, SQLiteDatabase):
+            return
+        self.begin_session(writes=False)
         try:
-            yield
-        except TimeoutError as error:
-            raise StoreUnavailable("The database did not answer in time.") from error
+            is_done = await self._database.overwrite_deleted()
         except exc.DBAPIError as error:
-            if is_transient(error):
-                raise StoreUnavailable(error_line(error)) from error
-            if is_schema_fault(error):
-                self._has_schema_fault = True
-                todo = "restart the hub: it then says what is missing"
-                log.error("schema_fault", why=error_line(error), todo=todo)
+            self.raise_if_unavailable(error)
             raise
         finally:
-            self._open_sessions.discard(given_back)
-            given_back.set_result(None)
+            self.end_session(writes=False)
+        if not is_done:
+            todo = "stop the hub once and run `sqlite3 FILE VACUUM`: the file is large"
+            log.warning("database_not_rewritten", todo=todo)
+
+    def raise_if_unavailable(self, error: TimeoutError | exc.DBAPIError) -> None:
+        """Raise `StoreUnavailable` if the same may succeed a moment later; remember a fault of the schema."""
+        if isinstance(error, TimeoutError):
+            raise StoreUnavailable("The database did not answer in time.") from error
+        if is_transient(error):
+            raise StoreUnavailable(error_line(error)) from error
+        if is_schema_fault(error):
+            self._has_schema_fault = True
+            log.error("schema_fault", why=error_line(error), todo="restart the hub: it then says what is missing")
 
     async def is_healthy(self) -> bool:
         """Return whether the database answers, has this hub's tables or newer ones, and (SQLite) free disk space."""
@@ -249,6 +263,42 @@ class HubStore:
     def _free_bytes(self) -> int:
         file = self._url.database if self.has_one_writer else None
         return MIN_FREE_BYTES if not file else shutil.disk_usage(Path(file).resolve().parent).free
+
+
+class _StoreSession(AbstractAsyncContextManager[Transaction, None]):
+    """A read or a transaction of a store, which counts it, and says what its errors mean.
+
+    It is a class, because the generators of `contextlib` would cost an announcement several hundredths of its CPU.
+    """
+
+    def __init__(self, store: HubStore, session: AbstractAsyncContextManager[Transaction], *, writes: bool) -> None:
+        self._store, self._session, self._writes = store, session, writes
+
+    async def __aenter__(self) -> Transaction:
+        self._store.begin_session(writes=self._writes)
+        try:
+            self._tx = await self._session.__aenter__()
+        except BaseException as error:
+            self._store.end_session(writes=self._writes)
+            if isinstance(error, TimeoutError | exc.DBAPIError):
+                self._store.raise_if_unavailable(error)
+            raise
+        return self._tx
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            await self._session.__aexit__(kind, error, traceback)
+        except (TimeoutError, exc.DBAPIError) as fault:
+            self._store.raise_if_unavailable(fault)
+            raise
+        finally:
+            self._store.end_session(writes=self._writes)
+        if isinstance(error, TimeoutError | exc.DBAPIError):
+            self._store.raise_if_unavailable(error)
+        if error is None and self._writes:
+            self._store.tell_watchers(self._tx.changed)
 
 
 @contextlib.contextmanager

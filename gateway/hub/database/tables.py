@@ -4,9 +4,10 @@
 revision in `alembic/versions`; the API shows a delivery by `Delivery` in `gateway/hub/api/delivery_models.py`.
 
 The database decides; the broker only carries messages. An instant is whole microseconds since 1970 in UTC, so both
-databases store and order it alike. Ids are opaque: a prefix that names the table and 128 random bits.
+databases store and order it alike. Ids are opaque: a prefix that names the table and at least 85 random bits.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -31,13 +32,25 @@ class InstantColumn(TypeDecorator[datetime]):
     impl = sa.BigInteger
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002 - the interface
-        """Return the stored value."""
-        return None if value is None else (value - _EPOCH) // _MICROSECOND
+    def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], int | None]:  # noqa: ARG002 - the interface
+        """Return what makes the stored value."""
+        return _stored_instant
 
-    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:  # noqa: ANN401, ARG002 - the interface
-        """Return the value of a stored one."""
-        return None if value is None else _EPOCH + value * _MICROSECOND
+    def process_literal_param(self, value: datetime | None, dialect: Dialect) -> str:  # noqa: ARG002 - the interface
+        """Return what stands in a statement's text."""
+        return "NULL" if value is None else str(_stored_instant(value))
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[int | None], datetime | None]:  # noqa: ARG002 - the interface
+        """Return what reads a stored value."""
+        return _read_instant
+
+
+def _stored_instant(value: datetime | None) -> int | None:
+    return None if value is None else (value - _EPOCH) // _MICROSECOND
+
+
+def _read_instant(value: int | None) -> datetime | None:
+    return None if value is None else _EPOCH + value * _MICROSECOND
 
 
 def _id_column(prefix: str, **more: Any) -> sa.Column[str]:  # noqa: ANN401 - sa.Column's own

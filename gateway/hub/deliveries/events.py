@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field, JsonValue, StringConstraints
 from sqlalchemy import ColumnElement, Row, and_, bindparam, exists, insert, select, update
 
-from gateway.hub.database.store import new_id
+from gateway.hub.database.store import new_row_id
 from gateway.hub.database.tables import endpoints, events, messages, retailers
 from gateway.hub.database.transaction import Transaction
 from gateway.hub.http.operation import Model
@@ -100,7 +100,7 @@ async def emit(  # noqa: PLR0913 - what happened, to what, when
     `has_endpoints`: false if the caller has read in this transaction that no endpoint is enabled (`has_enabled`). Call
     `WakeUps.messages` after the commit.
     """
-    retailer, sandbox, id_ = about.retailer, about.sandbox, new_id("evt")
+    retailer, sandbox, id_ = about.retailer, about.sandbox, new_row_id("evt", now)
     values = {"id": id_, "retailer": retailer, "type": type_, "object": about.id, "data": data, "request": request,
               "sandbox": sandbox, "at": now}  # fmt: skip
     theirs = {"whose": retailer, "sandbox": sandbox}
@@ -114,14 +114,15 @@ async def emit(  # noqa: PLR0913 - what happened, to what, when
         )
         return id_
     seq = (await tx.execute(_UPDATE_EVENT_COUNT, {"whose": retailer})).scalar_one()
-    await tx.execute(_INSERT_EVENT, {**values, "seq": seq})
+    await tx.execute_later(_INSERT_EVENT, {**values, "seq": seq})
     enabled = (await tx.execute(_SELECT_ENDPOINTS, theirs)).all() if has_endpoints else ()
     for endpoint in enabled:
         wants_type = not endpoint.types or type_ in endpoint.types
         if endpoint.id == only_endpoint or (only_endpoint is None and wants_type):
             message = {
-                "id": new_id("msg"), "endpoint": endpoint.id, "event": id_, "seq": seq, "previous": endpoint.seq,
-                "attempts": 0, "tries": 0, "state": "waiting", "created": now, "begun": now, "due": now,
+                "id": new_row_id("msg", now), "endpoint": endpoint.id, "event": id_, "seq": seq,
+                "previous": endpoint.seq, "attempts": 0, "tries": 0, "state": "waiting", "created": now, "begun": now,
+                "due": now,
             }  # fmt: skip
             await tx.execute(_INSERT_MESSAGE, message)
             await tx.execute(_UPDATE_ENDPOINT, {"endpoint": endpoint.id, "seq": seq})

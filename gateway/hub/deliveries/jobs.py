@@ -5,7 +5,7 @@ from hashlib import sha256
 
 from sqlalchemy import insert
 
-from gateway.hub.database.store import new_id
+from gateway.hub.database.store import new_row_id
 from gateway.hub.database.tables import jobs
 from gateway.hub.database.transaction import Transaction
 from gateway.protocol.box_hub import JobKind
@@ -20,7 +20,7 @@ async def enqueue(  # noqa: PLR0913 - a job's own columns
     browser: str | None = None, lifetime: timedelta = JOB_LIFETIME,
 ) -> str:  # fmt: skip
     """Store a job for a home, due at once, and return its id. Call `WakeUps.jobs` after the commit."""
-    id_ = new_id("job")
+    id_ = new_row_id("job", now)
     await tx.execute_later(
         _INSERT_JOB,
         {

@@ -6,12 +6,12 @@ expire the delivery.
 """
 
 import re
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum, auto
 from hashlib import sha256
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -49,10 +49,14 @@ from gateway.hub.worker import DueRows, DueStep, WorkerContext
 from gateway.protocol.box_hub import JobKind, token_digest
 from gateway.protocol.delivery_message import MAX_LIFETIME_S, MAX_MESSAGE_BYTES, HubClaims, HubClaimsV2
 from gateway.protocol.delivery_state import STATUS_FIELDS
+from gateway.system.ids import random_text
 
 IS_OPEN = deliveries.c.state.not_in([str(state) for state in FINAL_STATES])
 _PLACEHOLDER_HOME = f"home-{'a' * 26}"  # as long as any home's id
-_PROMISE_FIELDS = frozenset({"entrance", "carrier", "place", "window", "parcels", "courier_sha256", "max_celsius"})
+_PROMISE_FIELDS = {"entrance", "carrier", "place", "window", "parcels", "courier_sha256", "max_celsius", *V2_FIELDS}
+_EVENT_INSTANTS = ("on_the_way", "eta")
+_EVENT_COLUMNS = ("id", "connection", "brand", "version", "answered", *STATUS_FIELDS, "cancel", *_EVENT_INSTANTS)
+_event_values = attrgetter(*_EVENT_COLUMNS)
 _V2_MODELS: Mapping[type[Offer | Update], type[OfferV2 | UpdateV2]] = {Offer: OfferV2, Update: UpdateV2}
 
 B = TypeVar("B", Offer, Update)
@@ -104,7 +108,7 @@ def initial_state(promise: Mapping[str, Any]) -> State:
 
 def promise_fields(body: Offer | Update) -> dict[str, Any]:
     """Return the stored fields of an order, in JSON's types; only one of version 2 has `needs`."""
-    return body.model_dump(mode="json", include=set(_PROMISE_FIELDS | V2_FIELDS))
+    return body.model_dump(mode="json", include=_PROMISE_FIELDS)
 
 
 def order_columns(promise: Mapping[str, Any]) -> dict[str, Any]:
@@ -212,7 +216,7 @@ def sign_message(hub: HubTransaction, brand: str, home: str | None, body: Offer 
     iat = int(hub.now.timestamp())
     fields: dict[str, Any] = {
         "brand": brand, "aud": home or _PLACEHOLDER_HOME, "iat": iat, "nbf": iat, "exp": iat + MAX_LIFETIME_S,
-        "jti": secrets.token_urlsafe(16), "delivery": body,
+        "jti": random_text(), "delivery": body,
     }  # fmt: skip
     model = HubClaimsV2 if isinstance(body, DeliveryBodyV2 | CancelV2 | Notice) else HubClaims
     token = hub.signer.sign(model(**fields))
@@ -325,10 +329,10 @@ def _cancel_at_end(state: State) -> CancelStatus:
 
 def event_data(row: Row[Any], changed: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
     """Return what an event tells of a delivery, with the columns that were `changed` since the row was read."""
-    names = ("id", "connection", "brand", "version", "answered", *STATUS_FIELDS, "cancel")
-    told = {name: changed.get(name, getattr(row, name)) for name in names}
-    comes = {name: changed.get(name, getattr(row, name)) for name in ("on_the_way", "eta")}
-    told |= {name: None if at is None else at.isoformat().replace("+00:00", "Z") for name, at in comes.items()}
+    told = dict(zip(_EVENT_COLUMNS, _event_values(row), strict=True))
+    told |= {name: changed[name] for name in changed if name in told}
+    for name in _EVENT_INSTANTS:
+        told[name] = None if told[name] is None else told[name].isoformat().replace("+00:00", "Z")
     return {**told, "name": retailer_name(row), "order_id": row.name, "metadata": row.metadata or {}}
 
 

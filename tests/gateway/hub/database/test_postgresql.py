@@ -6,16 +6,19 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from signal import SIGKILL
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, insert, select, text
+from sqlalchemy.exc import DBAPIError
 
 from gateway.hub.config import HubFile
+from gateway.hub.database.postgresql import MAX_CONNECTIONS
 from gateway.hub.database.store import HubStore
-from gateway.hub.database.tables import messages
+from gateway.hub.database.tables import messages, retailers
 from gateway.hub.deliveries import jobs as job_store
 from gateway.hub.deliveries.events import EventType, emit
 from gateway.hub.signing_key import KEY_FILE_NAME
@@ -227,3 +230,60 @@ async def test_hubs_that_begin_at_once_on_an_empty_database_all_begin(server: Po
     for store in stores:
         assert await store.is_healthy()
         await store.close()
+
+
+_OF_STORE = "SELECT pid FROM pg_stat_activity WHERE datname = 'kept' AND backend_type = 'client backend'"
+
+
+async def test_a_transaction_uses_the_connection_of_the_one_before_and_another_if_the_server_has_ended_it(
+    server: PostgreSQL,
+) -> None:
+    store = await HubStore.open(server.database("kept"))
+    asked = select(func.pg_backend_pid())
+
+    async def pid() -> int:
+        async with store.writing() as tx:
+            return int(await tx.scalar(asked))
+
+    async def waits(seconds: float) -> int:
+        async with store.writing() as tx:
+            await asyncio.sleep(seconds)
+            return int(await tx.scalar(asked))
+
+    first = await pid()
+    assert {await pid() for _ in range(10)} == {first}
+    server.ask("postgres", f"SELECT pg_terminate_backend({first}, 5000)")
+    await asyncio.sleep(0.1)  # the event loop learns of it
+    second = await pid()
+    assert second != first
+    at_once = await asyncio.gather(*(waits(0.05) for _ in range(MAX_CONNECTIONS + 30)))  # some of them wait for others
+    assert len(set(at_once)) == MAX_CONNECTIONS
+    assert await pid() in at_once
+    await store.close()
+    await wait_until(lambda: server.ask("postgres", _OF_STORE) == "")
+
+
+async def test_a_connection_is_not_used_again_after_a_transaction_that_was_cancelled_or_failed(
+    server: PostgreSQL,
+) -> None:
+    store = await HubStore.open(server.database("kept_2"))
+
+    async def hangs() -> None:
+        async with store.writing() as tx:
+            await tx.scalar(select(func.pg_sleep(60)))
+
+    async def fails() -> None:
+        async with store.writing() as tx:
+            await tx.execute(insert(retailers).values(id="ret-a", name="a", created=datetime.now(UTC)))
+            await tx.execute(text("SELECT 1 / 0"))
+
+    task = asyncio.create_task(hangs())
+    await asyncio.sleep(0.2)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    with pytest.raises(DBAPIError, match="division by zero"):
+        await fails()
+    async with asyncio.timeout(WITHIN), store.writing() as tx:
+        assert await tx.scalar(select(func.count()).select_from(retailers)) == 0
+    await store.close()

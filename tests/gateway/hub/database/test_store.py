@@ -1,11 +1,13 @@
 import asyncio
+import contextlib
+import re
 import socket
 import sqlite3
 import sys
 import threading
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import pytest
 from sqlalchemy import func, insert, select
 
 from gateway.hub.database import migrations, sqlite
-from gateway.hub.database.store import HubStore, StoreUnusable, new_id
+from gateway.hub.database.store import HubStore, StoreUnusable, new_id, new_row_id
 from gateway.hub.database.tables import retailers
 from tests.waiting import wait_until
 
@@ -82,6 +84,59 @@ async def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
     async with store.reading() as tx:
         assert await tx.scalar(select(func.count()).select_from(retailers)) == 0
     await store.close()
+
+
+async def test_of_transactions_that_are_committed_together_one_that_fails_leaves_nothing_and_the_others_stay(
+    tmp_path: Path,
+) -> None:
+    store = await HubStore.open(url(tmp_path))
+
+    async def one(number: int) -> None:
+        async with store.writing() as tx:
+            for part in range(2):
+                await tx.execute(insert(retailers).values(id=f"ret-{number}-{part}", name="x", created=NOW))
+                await asyncio.sleep(0)
+            if number % 3 == 0:
+                raise ZeroDivisionError
+
+    ends = await asyncio.gather(*(one(number) for number in range(12)), return_exceptions=True)
+    assert [isinstance(end, ZeroDivisionError) for end in ends] == [number % 3 == 0 for number in range(12)]
+    with contextlib.closing(sqlite3.connect(tmp_path / "hub.sqlite3")) as other:
+        kept = sorted(name for (name,) in other.execute("SELECT id FROM retailers"))
+    await store.close()
+    assert kept == sorted(f"ret-{number}-{part}" for number in range(12) if number % 3 for part in range(2))
+
+
+async def test_where_sqlite_has_undone_transactions_by_itself_none_of_them_counts_as_kept_and_later_ones_are(
+    tmp_path: Path,
+) -> None:
+    """As on a full disk, also if the one whose statement failed goes on as if nothing had happened."""
+    store = await HubStore.open(url(tmp_path))
+    others_wait = asyncio.Event()
+
+    async def one(name: str, *, fails: bool = False) -> None:
+        async with store.writing() as tx:
+            await tx.execute(insert(retailers).values(id=f"ret-{name}", name=name, created=NOW))
+            if fails:
+                assert isinstance(tx, sqlite.SQLiteTransaction)
+                await others_wait.wait()
+                tx._connection.execute("ROLLBACK")  # noqa: SLF001 - as SQLite does, where it has no more room
+
+    before = asyncio.create_task(one("before"))
+    failing = asyncio.create_task(one("failing", fails=True))
+    after = asyncio.create_task(one("after"))
+    await asyncio.sleep(0.01)
+    others_wait.set()
+    ends = await asyncio.gather(before, failing, after, return_exceptions=True)
+    await one("later")
+    async with store.reading() as tx:
+        kept = {name for (name,) in (await tx.execute(select(retailers.c.name))).all()}
+    await store.close()
+    names = ("before", "failing", "after", "later")
+    told = {name for name, end in zip(names, [*ends, None], strict=True) if end is None}
+    assert told == kept
+    assert "failing" not in kept
+    assert "later" in kept
 
 
 async def test_fifty_who_write_at_once_all_write(tmp_path: Path) -> None:
@@ -240,3 +295,11 @@ async def test_of_many_who_ask_at_once_whether_the_store_is_well_none_is_told_th
     told = await asyncio.gather(*(ask() for _ in range(40)))
     await store.close()
     assert sum(answers.count(False) for answers in told) == 0
+
+
+def test_the_id_of_a_later_row_comes_after_those_before_it_and_no_id_is_given_twice() -> None:
+    instants = [NOW + timedelta(milliseconds=step) for step in (0, 1, 31, 32, 1_023, 1_024, 10**9, 10**12)]
+    rows = [new_row_id("dlv", at) for at in instants]
+    assert rows == sorted(rows)
+    assert all(re.fullmatch("dlv-[a-z2-7]{26}", id_) for id_ in rows)
+    assert len({new_row_id("dlv", NOW) for _ in range(1_000)}) == 1_000
