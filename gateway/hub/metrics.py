@@ -6,7 +6,7 @@ docs/operator/metrics.md has the table of all of them; a test compares both.
 import shutil
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final, Protocol, TypeVar
@@ -60,6 +60,9 @@ class HubMetrics:
             "perron_http_request_duration_seconds", "Time from a request to the first byte of its answer",
             ["operation"], buckets=DURATION_BUCKETS_S, registry=self.registry,
         )  # fmt: skip
+        # Of each operation and status: the library's own look-up converts and compares each label
+        self._requests_of = cache(lambda operation, status: self._requests.labels(operation, status or "none"))
+        self._durations_of = cache(self._durations.labels)
         self.limited = counter("perron_http_limited", "Requests refused with 429, by the limit that refused", ["limit"])
         self.connections = gauge("perron_http_connections", "Open HTTP connections")
         self.connections_refused = counter("perron_http_connections_refused", "HTTP connections refused by a limit")
@@ -122,9 +125,9 @@ class HubMetrics:
 
     def count_request(self, record: RequestRecord) -> None:
         """Count a request that has ended; `status` is none if it was cancelled before its answer."""
-        self._requests.labels(record.operation, "none" if record.status is None else str(record.status)).inc()
+        self._requests_of(record.operation, record.status).inc()
         if record.seconds is not None:
-            self._durations.labels(record.operation).observe(record.seconds)
+            self._durations_of(record.operation).observe(record.seconds)
 
     def watch_disk(self, folder: Path) -> None:
         """Measure the disk of this folder at each scrape."""

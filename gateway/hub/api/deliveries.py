@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from sqlalchemy import BindParameter, ColumnElement, Row, and_, bindparam, func, insert, or_, select, update
@@ -20,6 +21,7 @@ from gateway.domain.delivery.promise import (
     TimeAnswer,
     TimeRequest,
     Update,
+    Window,
 )
 from gateway.domain.delivery.promise_v2 import MAX_ENTRANCES, DeliveryBodyV2, refuse_contradictory_limits
 from gateway.domain.delivery.temperature import Limits
@@ -30,7 +32,7 @@ from gateway.hub.api.brands import active_keys
 from gateway.hub.api.rows import PageParameters, decode_cursor, encode_cursor, find_owned, owned_by, read_page
 from gateway.hub.database import tables
 from gateway.hub.database.statements import row_of
-from gateway.hub.database.store import new_id
+from gateway.hub.database.store import new_id, new_row_id
 from gateway.hub.database.tables import (
     brand_keys,
     connections,
@@ -67,6 +69,7 @@ DELIVERIES = OperationGroup("Deliveries")
 _ITEM_PATH = "/v1/deliveries/{delivery_id}"
 _STEP_FIELDS = tuple(name for name in models.Step.model_fields if name != "at")
 _SHOWN_COLUMNS = tuple(name for name in models.Delivery.model_fields if name in deliveries.c)
+_shown_values = attrgetter(*_SHOWN_COLUMNS)
 _LINKS = links_to(
     "delivery_id",
     "readDelivery",
@@ -83,9 +86,10 @@ CODES_OF_CHANGE = _CODES_WITH_TERMS | {Code.TOO_LATE, Code.STALE_VERSION}
 _INSERT_DELIVERY = insert(deliveries)
 _RETAILER: BindParameter[str] = bindparam("retailer")
 _SANDBOX: BindParameter[bool] = bindparam("sandbox")
-_SELECT_CONNECTION = select(connections, events.has_enabled(_RETAILER, _SANDBOX).label("has_endpoints")).where(
-    connections.c.id == bindparam("id"), connections.c.retailer == _RETAILER, connections.c.sandbox == _SANDBOX
-)
+_SELECT_CONNECTION = select(
+    *(connections.c[name] for name in ("id", "brand", "home", "state", "terms")),
+    events.has_enabled(_RETAILER, _SANDBOX).label("has_endpoints"),
+).where(connections.c.id == bindparam("id"), connections.c.retailer == _RETAILER, connections.c.sandbox == _SANDBOX)
 _SAME_NAME = (deliveries.c.brand == bindparam("brand"), deliveries.c.name == bindparam("name"))
 _OF_CONNECTION = deliveries.c.connection == bindparam("connection")
 _SELECT_SAME_NAME = select(deliveries.c.id).where(*_SAME_NAME, _OF_CONNECTION).limit(1)
@@ -116,7 +120,7 @@ async def create(call: RequestContext, body: models.NewDelivery) -> Response[mod
     if call.looks_first:  # otherwise the unique indexes refuse a name that is taken
         await _check_name_unused(call, connection, offer.id, "/token" if token else "/delivery/name")
     await _check_sandbox_limit(call)
-    held, id_, promise = connection.state == "pending", new_id("dlv"), orders.promise_fields(offer)
+    held, id_, promise = connection.state == "pending", new_row_id("dlv", call.now), orders.promise_fields(offer)
     name = None if token is not None else body.delivery.name
     columns = {
         "id": id_, "retailer": call.caller.retailer, "connection": connection.id,
@@ -132,7 +136,7 @@ async def create(call: RequestContext, body: models.NewDelivery) -> Response[mod
     created = events.EventType.DELIVERY_CREATED
     await _store_and_send(call, row, offer, token, created, has_endpoints=connection.has_endpoints)
     courier = None if code is None else await made_courier_code(call, row, code)
-    return Response(_made(row, courier), headers={"Location": f"/v1/deliveries/{id_}"})
+    return Response(_made(row, courier, window=offer.window), headers={"Location": f"/v1/deliveries/{id_}"})
 
 
 @DELIVERIES.add(
@@ -336,8 +340,13 @@ async def made_courier_code(
     )  # fmt: skip
 
 
-def _made(row: Row[Any], courier: models.MadeCourierCode | None = None) -> models.MadeDelivery:
+def _made(
+    row: Row[Any], courier: models.MadeCourierCode | None = None, *, window: Window | None = None
+) -> models.MadeDelivery:
+    """Return a new delivery as the API shows it. `window`: that of the order, if it was just validated."""
     shown = {**_shown_facts(row, row.metadata), "courier": courier}
+    if window is not None:
+        shown["window"] = window
     return models.MadeDelivery.model_validate(shown, strict=False)  # the order is stored as JSON
 
 
@@ -348,7 +357,8 @@ async def _build_offer(
         return await _verify_order(call, connection, token, Offer)
     if connection.terms is not None and not connection.terms.get("hub_signed", False):
         raise ApiProblem(Code.SIGNATURE_REQUIRED, "Send the brand's signed message as `token`.")
-    fields = {name: value for name, value in body.delivery if name != "name"}  # validated as the request's body
+    fields = {**vars(body.delivery)}  # validated as the request's body
+    del fields["name"]
     fields["carrier"] = _carrier_of(connection, body.delivery.carrier)
     name = body.delivery.name
     own_id = new_id("d") if name is None else orders.wire_id(name)
@@ -483,7 +493,8 @@ async def _check_terms(
     if connection.state != "granted" or connection.terms is None:
         return
     fields = (named or order).model_fields_set
-    parts = order.model_dump(include={"entrance", "place", "carrier"} & fields)
+    whole = {"entrance": order.entrance, "place": order.place, "carrier": order.carrier}
+    parts = {part: name for part, name in whole.items() if part in fields}
     forbidden = forbidden_parts(connection.terms, parts)
     mistakes = [(part, f"{part}_not_permitted", why) for part, why in forbidden.items()]
     for part, why in _misplaced(connection, order, fields):
@@ -586,7 +597,7 @@ def _signature_refused(mistake: str, why: str) -> ApiProblem:
 
 
 async def _find_connection(call: RequestContext, id_: str) -> Row[Any]:
-    """Return the caller's connection, with `has_endpoints` as `events.emit` takes it."""
+    """Return what an announcement needs of the caller's connection, with `has_endpoints` as `events.emit` takes it."""
     mine = {"id": id_, "retailer": call.caller.retailer, "sandbox": call.caller.sandbox}
     row = (await call.tx.execute(_SELECT_CONNECTION, mine)).one_or_none()
     if row is None:
@@ -674,7 +685,7 @@ def delivery_of(row: Row[Any], caller: ApiCaller | None = None) -> models.Delive
 
 
 def _shown_facts(row: Row[Any], metadata: Mapping[str, str] | None) -> dict[str, Any]:
-    columns = {name: getattr(row, name) for name in _SHOWN_COLUMNS}
+    columns = dict(zip(_SHOWN_COLUMNS, _shown_values(row), strict=True))
     own = {"name": orders.retailer_name(row), "order_id": row.name, "metadata": metadata or {}}
     return {**row.promise, **columns, **own}
 

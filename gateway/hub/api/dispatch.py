@@ -11,6 +11,7 @@ refuses the second response, the transaction is undone, and the request runs aga
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,13 +27,12 @@ from fastapi.responses import Response as HttpResponse
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ValidationError
 from sqlalchemy.exc import DBAPIError, IntegrityError
-from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.hub.api.idempotency import IdempotentRequest, store_response, stored_response
+from gateway.hub.api.idempotency import REPLAYED_HEADER, IdempotentRequest, store_response, stored_response
 from gateway.hub.api.rate_limit import ApiRateLimits
 from gateway.hub.api.validation_errors import problem_of, problem_of_request
 from gateway.hub.database.tables import jobs
@@ -65,6 +65,7 @@ from gateway.system.text import error_line
 
 log = structlog.get_logger(__name__)
 
+REQUESTS_PER_ITERATION = 4  # of the event loop, which each occupies for half a millisecond
 MAX_JSON_DEPTH = 12  # levels of a body
 BODY_TIMEOUT_S = 20.0  # seconds for a body
 MAX_METHOD_CHARS = 16  # of a method in the log
@@ -74,14 +75,16 @@ _STORE_UNAVAILABLE = ApiProblem(Code.UNAVAILABLE, "Send the request again in a m
 CROSS_ORIGIN_PREFIX = "/v1/household/"
 """A page that a box serves calls these addresses, so from another origin. The hub answers them to a page of any origin
 and ignores cookies (the Fetch standard, 3.3)."""
-_CORS_HEADERS = {
-    "Access-Control-Allow-Origin": "*",
-    "Access-Control-Expose-Headers": f"Retry-After, {REQUEST_ID_HEADER}",
-}
+_CORS_HEADERS: Final = (
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-expose-headers", f"Retry-After, {REQUEST_ID_HEADER}".encode()),
+)
+_REQUEST_ID: Final = REQUEST_ID_HEADER.lower().encode()
 _PREFLIGHT_HEADERS = {
     "Access-Control-Allow-Methods": "GET, POST", "Access-Control-Max-Age": "7200",
     "Access-Control-Allow-Headers": f"Authorization, Content-Type, {IDEMPOTENCY_HEADER}",
 }  # fmt: skip
+_IDEMPOTENCY_KEY = re.compile(r"[!-~]{1,255}", re.ASCII)
 _CODES_OF_STATUS = {404: Code.NOT_FOUND, 405: Code.METHOD_NOT_ALLOWED}
 
 Validate = Callable[[Request], Coroutine[Any, Any, HttpResponse]]  # FastAPI's handler of a route
@@ -96,7 +99,7 @@ class _Run(Protocol):
 class RequestGate:
     """Stands in front of FastAPI's app: admits each request, and answers each failure as RFC 9457 defines.
 
-    It refuses requests for another host name, and lets one request begin in each iteration of the event loop.
+    It refuses requests for another host name, and lets few requests begin in each iteration of the event loop.
     `operations`: those that take a body only are served here, because FastAPI's way to a handler, which also finds
     parameters, costs an announcement a tenth of its CPU.
     """
@@ -108,25 +111,29 @@ class RequestGate:
         on_end: Callable[[RequestRecord], None],
         operations: Iterable[ApiOperation],
     ) -> None:
-        self._app, self._dispatcher, self._on_end, self._turns = app, dispatcher, on_end, RequestTurns()
+        self._app, self._dispatcher, self._on_end = app, dispatcher, on_end
+        self._turns = RequestTurns(REQUESTS_PER_ITERATION)
         self._direct = {(each.method, each.path): each for each in operations if each.takes_body_only}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request (ASGI), under a record of its own, whose id each answer has."""
         await self._turns.take()
         method, monotonic = scope["method"][:MAX_METHOD_CHARS], self._dispatcher.context.monotonic
-        with record_request(method, self._on_end, monotonic=monotonic) as record:
-            await self._answer(Request(scope, receive), send, record)
+        record = record_request(method, monotonic=monotonic)
+        try:
+            await self._answer(ApiRequest(scope, receive), send, record)
+        finally:
+            self._on_end(record)
 
     async def _answer(self, request: Request, send: Send, record: RequestRecord) -> None:
-        own_headers = {REQUEST_ID_HEADER: record.id}
+        own_headers = [(_REQUEST_ID, record.id.encode())]
         if request.scope["path"].startswith(CROSS_ORIGIN_PREFIX):
-            own_headers |= _CORS_HEADERS
+            own_headers += _CORS_HEADERS
 
         async def send_on(message: Message) -> None:
             if message["type"] == "http.response.start":
                 record.answer_begins(message["status"])
-                MutableHeaders(scope=message).update(own_headers)
+                message["headers"] = [*message["headers"], *own_headers]
             await send(message)
 
         problem: ApiProblem | None = ApiProblem(Code.INTERNAL)
@@ -185,14 +192,15 @@ class ApiDispatcher:
 
     async def admit(self, request: Request) -> None:
         """Refuse a request (`ApiProblem`) of an address that asks too much, or for another host name."""
-        path, authorization = request.scope["path"], request.headers.get("Authorization")
+        path, headers = request.scope["path"], request.headers
+        authorization = headers.get("Authorization")
         kind = "monitoring" if path in MONITORING else "stranger-requests"
         try:
             self.rate_limits.admit(self._address_of(request), authorization, kind)
         except ApiProblem:  # others at its address sent too much; a valid key that it has not used lately still counts
             if authorization is None or not await self._callers.lists(authorization, self.context.now()):
                 raise
-        hosts = request.headers.getlist("Host")
+        hosts = headers.getlist("Host")
         if hosts == [self._host]:
             return
         if path not in MONITORING or len(hosts) != 1 or not is_ip_address(hosts[0]):
@@ -208,7 +216,7 @@ class ApiDispatcher:
         if operation.deprecated is not None:
             headers |= operation.deprecated.headers
         _check_query(request, operation)
-        read = ApiRequest(request.scope, request.receive)
+        read = request if isinstance(request, ApiRequest) else ApiRequest(request.scope, request.receive)
         read.raw_body = b"" if operation.body is None else await _read_body(request, operation)
 
         async def run(parts: Mapping[str, Any]) -> HttpResponse:
@@ -219,10 +227,10 @@ class ApiDispatcher:
             response = await (_run_with_body(operation, read) if validate is None else validate(read))
         except RequestValidationError as error:
             raise problem_of_request(error) from error
-        if "Idempotent-Replayed" in response.headers:
+        if REPLAYED_HEADER in response.headers:
             response.headers.update(headers)  # the limits are those of now
-        for name, value in headers.items():  # a batch has counted its items meanwhile
-            response.headers.setdefault(name, value)
+        else:  # a batch has counted its items meanwhile
+            _add_missing(response, headers)
         return response
 
     async def _authenticate(self, request: Request, operation: ApiOperation) -> Requester:
@@ -283,7 +291,7 @@ class ApiDispatcher:
         now: datetime,
     ) -> HttpResponse:
         key = request.headers.get(IDEMPOTENCY_HEADER) if operation.idempotency else None
-        if key is not None and not (0 < len(key) <= 255 and all("!" <= char <= "~" for char in key)):
+        if key is not None and _IDEMPOTENCY_KEY.fullmatch(key) is None:
             raise ApiProblem.at(
                 IDEMPOTENCY_HEADER, "pattern", "1 to 255 printable ASCII characters without a space", where="header"
             )
@@ -362,9 +370,9 @@ def _allowed(request: Request) -> str:
 
 
 def _check_query(request: Request, operation: ApiOperation) -> None:
-    given = request.query_params
-    if not given:
+    if not request.scope["query_string"]:
         return
+    given = request.query_params
     twice = [name for name in given if len(given.getlist(name)) > 1]
     if twice:
         raise ApiProblem.at(twice[0], "repeated", "This parameter stands twice.", where="query")
@@ -388,28 +396,38 @@ async def _read_body(request: Request, operation: ApiOperation) -> bytes:
     """Return a body that is strict JSON of at most the operation's size."""
     if operation.optional_body and not _has_body(request):
         return b"{}"
-    if not _is_json(request.headers.get("Content-Type", "")):
+    headers = request.headers
+    if not _is_json(headers.get("Content-Type", "")):
         raise ApiProblem(Code.UNSUPPORTED_MEDIA_TYPE)
-    codings = ",".join(request.headers.getlist("Content-Encoding"))
+    codings = ",".join(headers.getlist("Content-Encoding"))
     if codings.strip().lower() not in {"", "identity"}:
         detail = "Send the body without Content-Encoding."
         raise ApiProblem(Code.UNSUPPORTED_MEDIA_TYPE, detail, headers={"Accept-Encoding": "identity"})
-    raw, largest = bytearray(), operation.max_body_bytes
     try:
         async with asyncio.timeout(BODY_TIMEOUT_S):
-            async for chunk in request.stream():
-                raw += chunk
-                if len(raw) > largest:
-                    raise ApiProblem(Code.TOO_LARGE, f"At most {largest} bytes.")
+            raw = await _receive_body(request, operation.max_body_bytes)
     except TimeoutError as error:
         raise ApiProblem(Code.TOO_SLOW, headers={"Connection": "close"}) from error
     try:
-        loads(bytes(raw), deepest=MAX_JSON_DEPTH)
+        loads(raw, deepest=MAX_JSON_DEPTH)
     except ValueError as error:
         cause = error.__cause__
         place = f" at line {cause.lineno}, column {cause.colno}" if isinstance(cause, JSONDecodeError) else ""
         raise ApiProblem(Code.MALFORMED_JSON, f"{error}{place}.") from error
-    return bytes(raw)
+    return raw
+
+
+async def _receive_body(request: Request, max_bytes: int) -> bytes:
+    raw = bytearray()
+    while True:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        raw += message.get("body", b"")
+        if len(raw) > max_bytes:
+            raise ApiProblem(Code.TOO_LARGE, f"At most {max_bytes} bytes.")
+        if not message.get("more_body", False):
+            return bytes(raw)
 
 
 def _has_body(request: Request) -> bool:
@@ -435,6 +453,15 @@ async def _run_with_body(operation: ApiOperation, request: ApiRequest) -> HttpRe
     except ValidationError as error:
         raise problem_of(error, "body") from error
     return await request.run({"body": body})
+
+
+def _add_missing(response: HttpResponse, headers: Mapping[str, str]) -> None:
+    """Add the headers that a response does not have. Starlette's `setdefault` copies its headers for each."""
+    known = {name for name, _ in response.raw_headers}
+    for name, value in headers.items():
+        encoded = name.lower().encode("latin-1")
+        if encoded not in known:
+            response.raw_headers.append((encoded, value.encode("latin-1")))
 
 
 def _http_response(operation: ApiOperation, response: Response[BaseModel]) -> HttpResponse:

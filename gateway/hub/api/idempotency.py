@@ -22,6 +22,7 @@ from gateway.hub.http.operation import ApiCaller, HouseholdBrowser
 from gateway.hub.http.problem import ApiProblem, Code
 
 RETENTION_PERIOD = timedelta(hours=24)
+REPLAYED_HEADER = "Idempotent-Replayed"  # of a response that was stored
 _NONCE_BYTES = 12
 _ERASED = "It was done, but its answer was erased together with a customer's data. Look up what it made."
 _OBJECT = re.compile(r"(?:con|dlv)-[a-z2-7]{26}", re.ASCII)  # what an erasure looks for
@@ -99,7 +100,7 @@ async def stored_response(tx: Transaction, request: IdempotentRequest, now: date
         body = request.cipher.decrypt(row.body[:_NONCE_BYTES], row.body[_NONCE_BYTES:], request.context)
     except InvalidTag as error:
         raise ApiProblem(Code.IDEMPOTENCY_KEY_REUSED) from error
-    return Response(body, status_code=row.status, headers={**row.headers, "Idempotent-Replayed": "true"})
+    return Response(body, status_code=row.status, headers={**row.headers, REPLAYED_HEADER: "true"})
 
 
 async def store_response(tx: Transaction, request: IdempotentRequest, response: Response, now: datetime) -> None:

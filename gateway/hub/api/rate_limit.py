@@ -18,9 +18,6 @@ from gateway.hub.http.operation import ApiCaller, ApiOperation, HouseholdBrowser
 from gateway.hub.http.problem import ApiProblem, Code
 from gateway.hub.http.request_windows import DAY, HOUR, MINUTE, SECOND, RequestLimit, RequestWindows
 
-_HEADERS = ("RateLimit-Policy", "RateLimit")
-
-
 ANONYMOUS_WINDOW_S = 10  # a page and its parts are requested at once, so requests are averaged
 MAX_KNOWN_KEYS = 10_000  # digests of credentials that were valid lately
 MAX_OWED_S = 3600.0  # seconds that the items of batches can take to be paid for; a longer time is a clock set back
@@ -117,7 +114,9 @@ class ApiRateLimits:
 
     def _unpaid_s(self, owed: tuple[str, str]) -> int:
         """Return the seconds until the items of a retailer's batches are paid for; a clock set back forgets them."""
-        left = self._paid_at.get(owed, 0.0) - self._wall()
+        if owed not in self._paid_at:
+            return 0
+        left = self._paid_at[owed] - self._wall()
         if left <= 0 or left > MAX_OWED_S:
             self._paid_at.pop(owed, None)
             return 0
@@ -133,9 +132,10 @@ class ApiRateLimits:
 
     def remember_credentials(self, authorization: str, *, are_valid: bool) -> None:
         """Remember whether these credentials are valid."""
-        self._valid_credentials.pop(_digest(authorization), None)
+        digest = _digest(authorization)
+        self._valid_credentials.pop(digest, None)
         if are_valid:
-            self._valid_credentials[_digest(authorization)] = None
+            self._valid_credentials[digest] = None
             if len(self._valid_credentials) > MAX_KNOWN_KEYS:
                 del self._valid_credentials[next(iter(self._valid_credentials))]
 
@@ -149,14 +149,15 @@ class ApiRateLimits:
         return headers
 
     def _take(self, items: Mapping[str, RequestLimit], whose: str, cost: int = 1) -> dict[str, str]:
-        each, wait = [], 0
+        wait, policies, states = 0, list[str](), list[str]()
         for name, item in items.items():
             use = self._windows.take(name, whose, item, cost)
-            each.append(_headers(name, item, remaining=use.remaining, seconds=use.seconds))
+            policies.append(_policy(name, item))
+            states.append(_state(name, use.remaining, use.seconds))
             if not use.is_granted:
                 self._on_refusal(name)
                 wait = max(wait, use.seconds)
-        headers = {header: ", ".join(one[header] for one in each) for header in _HEADERS}
+        headers = {"RateLimit-Policy": ", ".join(policies), "RateLimit": ", ".join(states)}
         if wait:
             raise ApiProblem(
                 Code.RATE_LIMITED, f"Try again in {wait} s.", headers={**headers, "Retry-After": str(wait)}
@@ -166,8 +167,15 @@ class ApiRateLimits:
 
 def _headers(name: str, item: RequestLimit, *, remaining: int, seconds: int) -> dict[str, str]:
     """Return the headers that describe one limit, of which `remaining` are left for so many seconds."""
-    described = (f'"{name}";q={item.amount};w={item.seconds}', f'"{name}";r={remaining};t={seconds}')
-    return dict(zip(_HEADERS, described, strict=True))
+    return {"RateLimit-Policy": _policy(name, item), "RateLimit": _state(name, remaining, seconds)}
+
+
+def _policy(name: str, item: RequestLimit) -> str:
+    return f'"{name}";q={item.amount};w={item.seconds}'
+
+
+def _state(name: str, remaining: int, seconds: int) -> str:
+    return f'"{name}";r={remaining};t={seconds}'
 
 
 def _with_own(items: Mapping[str, RequestLimit], own: Mapping[str, int | None]) -> Mapping[str, RequestLimit]:

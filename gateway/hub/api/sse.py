@@ -38,8 +38,9 @@ class SseStreams:
         self._wake_ups: dict[str, asyncio.Event] = {}  # set at the retailer's next event or at the end
 
     def poll_now(self) -> None:
-        """Look for new events at once."""
-        self._poll_now.set()
+        """Look for new events at once, if a stream is open."""
+        if self._open_streams:
+            self._poll_now.set()
 
     async def follow(
         self, caller: ApiCaller, after: int, types: frozenset[str], seconds: float
@@ -101,7 +102,7 @@ class SseStreams:
                 async with asyncio.timeout(POLL_INTERVAL_S if self._open_streams else None):
                     await self._poll_now.wait()
             self._poll_now.clear()
-            if not self._open_streams:  # each change of any retailer wakes this loop
+            if not self._open_streams:
                 known, self._wake_ups = {}, {}
                 continue
             with log_unavailable("news_unread"):

@@ -20,7 +20,8 @@ NETWORK_LIMIT_FACTOR = 4  # times the limit of one address, for a /48 network, w
 def client_address(request: Request, *, behind_proxy: bool) -> str:
     """Return the key of a request's rate limits: an IPv4 address, or a network of IPv6."""
     forwarded = request.headers.getlist("X-Forwarded-For") if behind_proxy else ()
-    return network_of(last_forwarded(forwarded) or ("" if request.client is None else request.client.host))
+    client = request.client
+    return network_of(last_forwarded(forwarded) or ("" if client is None else client.host))
 
 
 def last_forwarded(headers: Sequence[str]) -> str:

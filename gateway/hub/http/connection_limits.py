@@ -53,7 +53,7 @@ class HubConnectionLimiter:
     per_second: float = MAX_CONNECTIONS_PER_SECOND
     request_start_timeout_s: float = 20.0  # until the head of the first request is complete
     request_end_timeout_s: float = 30.0  # from there until the request is complete
-    idle_timeout_s: float = 90.0  # from a response until the head of the next request is complete
+    idle_timeout_s: float = 75.0  # from a response until the head of the next request is complete
     on_refusal: Callable[[], None] = lambda: None
     connections: "set[HubConnection]" = field(default_factory=set)
 
@@ -76,6 +76,39 @@ class HubConnectionLimiter:
         wider = wider_network(network)
         if wider is not None:
             yield self.wider_networks, wider
+
+
+class _JoinedWrites:
+    """Writes two pieces as one: the head of an answer and its body, which would be two system calls and two packets.
+
+    A piece that no other follows in the same iteration of the event loop is written at its end.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport, self._held = transport, b""
+
+    def write(self, data: bytes) -> None:
+        """Write a piece together with the one before it, or hold it for the next one."""
+        if self._held:
+            held, self._held = self._held, b""
+            self._transport.write(held + data)
+        elif data:
+            self._held = data
+            asyncio.get_running_loop().call_soon(self._flush)
+
+    def _flush(self) -> None:
+        if self._held:
+            held, self._held = self._held, b""
+            self._transport.write(held)
+
+    def is_closing(self) -> bool:
+        """Return whether the transport is closed or closes."""
+        return self._transport.is_closing()
+
+    def close(self) -> None:
+        """Close the transport after what was written."""
+        self._flush()
+        self._transport.close()
 
 
 class HubConnection(HttpToolsProtocol, asyncio.BufferedProtocol):
@@ -132,7 +165,6 @@ class HubConnection(HttpToolsProtocol, asyncio.BufferedProtocol):
         """Parse a piece; answer what is no HTTP, or too large a head, with a 400, and close the connection."""
         if not self._is_open or self._is_ending:
             return
-        self._unset_keepalive_if_required()
         self._unparsed_bytes += len(data)
         try:
             self._parse(data)
@@ -245,13 +277,19 @@ class HubConnection(HttpToolsProtocol, asyncio.BufferedProtocol):
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """Wait for the next request."""
-        if self._in_head and not self.pipeline:
+        """Begin the next request that was sent ahead, or wait for one. uvicorn would set a timer for each request."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        elif self._in_head:
             self._set_timeout(self._limiter.idle_timeout_s)
-        super().on_response_complete()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: object) -> None:
         self._served = cycle
+        cycle.transport = _JoinedWrites(cycle.transport)  # type: ignore[assignment] # it has what uvicorn's cycle uses
         super()._start_asgi_task(cycle, app)  # type: ignore[arg-type] # uvicorn's own types are private
 
     def _set_timeout(self, seconds: float) -> None:
@@ -274,5 +312,7 @@ class HubConnection(HttpToolsProtocol, asyncio.BufferedProtocol):
             return
         if self._deadline > self.loop.time():
             self._timer = self.loop.call_at(self._deadline, self._on_timer)
+        elif self._in_head and not self._unparsed_bytes and not self.transport.get_write_buffer_size():
+            self.transport.close()  # between two requests
         else:
             self.transport.abort()

@@ -5,15 +5,14 @@ as the header `Request-Id` of every answer, and fills in what it learns. Code th
 record by `current_request`, and its log lines have the id as `request_id`.
 """
 
-import contextlib
-import secrets
-from base64 import b32encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
+
+from gateway.system.ids import random_text
 
 log = structlog.get_logger(__name__)
 
@@ -21,7 +20,7 @@ REQUEST_ID_HEADER: Final = "Request-Id"
 UNKNOWN_OPERATION: Final = "unknown"  # no operation and no page has this address
 # Monitoring requests these every few seconds, from each process by that process's own address
 MONITORING: Final = frozenset({"/healthz", "/readyz", "/metrics"})
-_ID_BYTES: Final = 10
+_ID_CHARS: Final = 16
 
 
 @dataclass
@@ -34,7 +33,7 @@ class RequestRecord:
 
     method: str
     monotonic: Callable[[], float]
-    id: str = field(default_factory=lambda: f"req-{b32encode(secrets.token_bytes(_ID_BYTES)).decode().lower()}")
+    id: str = field(default_factory=lambda: f"req-{random_text()[:_ID_CHARS]}")
     operation: str = UNKNOWN_OPERATION
     retailer: str | None = None
     code: str | None = None
@@ -58,21 +57,12 @@ def current_request() -> RequestRecord:
     return _current.get()
 
 
-@contextlib.contextmanager
-def record_request(
-    method: str, on_end: Callable[[RequestRecord], None], *, monotonic: Callable[[], float]
-) -> Iterator[RequestRecord]:
-    """Open the record of a new request, and call `on_end` at its end. The id is new: the hub ignores a client's own."""
+def record_request(method: str, *, monotonic: Callable[[], float]) -> RequestRecord:
+    """Open the record of a new request, for as long as its task runs. The id is new: the hub ignores a client's own."""
     record = RequestRecord(method, monotonic)
-    token = _current.set(record)
-    try:
-        with structlog.contextvars.bound_contextvars(request_id=record.id):
-            try:
-                yield record
-            finally:
-                on_end(record)
-    finally:
-        _current.reset(token)
+    _current.set(record)
+    structlog.contextvars.bind_contextvars(request_id=record.id)
+    return record
 
 
 def log_request(record: RequestRecord, *, every: bool) -> None:

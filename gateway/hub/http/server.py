@@ -28,7 +28,7 @@ class HubServer:
         # uvicorn takes the connection's address as the client's; the app itself reads a proxy's header.
         self._config = Config(
             app, ws="none", lifespan="off", log_config=None, access_log=False, proxy_headers=False,
-            server_header=False, timeout_keep_alive=75,
+            server_header=False,
         )  # fmt: skip
         self._limiter, self._state = limiter, ServerState()
         self._server: asyncio.Server | None = None

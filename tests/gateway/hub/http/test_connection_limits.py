@@ -337,3 +337,38 @@ async def test_who_opens_connection_after_connection_is_hung_up_on_and_another_a
             assert CONNECTION_BURST_S <= answered <= CONNECTION_BURST_S + took + 1
             assert answered < 60
         assert await answers(hub, 3, "127.0.0.3") == 3
+
+
+async def test_an_answer_comes_as_one_piece_and_who_asks_no_more_is_hung_up_on_in_the_usual_way(tmp_path: Path) -> None:
+    async with hub_with(hub_file(tmp_path), idle=SHORT_S) as hub:
+        reader, writer = await connected(hub)
+        writer.write(f"GET /healthz HTTP/1.1\r\nHost: {urlsplit(hub.url).netloc}\r\n\r\n".encode())
+        first = await reader.read(65_536)
+        assert first.startswith(b"HTTP/1.1 200 ")
+        assert first.endswith(b"true}")
+        async with asyncio.timeout(10):
+            assert await reader.read() == b""  # no ConnectionResetError
+        writer.close()
+
+
+async def test_the_answer_to_a_head_request_comes_though_it_has_no_body(tmp_path: Path) -> None:
+    async with hub_with(hub_file(tmp_path)) as hub, asyncio.timeout(10):
+        reader, writer = await connected(hub)
+        for _ in range(2):
+            writer.write(f"HEAD /healthz HTTP/1.1\r\nHost: {urlsplit(hub.url).netloc}\r\n\r\n".encode())
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+        writer.close()
+
+
+async def test_who_waits_for_100_continue_before_it_sends_a_body_gets_it(tmp_path: Path) -> None:
+    async with hub_with(hub_file(tmp_path)) as hub, asyncio.timeout(10):
+        who = await hub.retailer()
+        reader, writer = await connected(hub)
+        writer.write(
+            f"POST /v1/api_keys HTTP/1.1\r\nHost: {urlsplit(hub.url).netloc}\r\nAuthorization: Bearer {who.token}\r\n"
+            "Content-Type: application/json\r\nContent-Length: 13\r\nExpect: 100-continue\r\n\r\n".encode()
+        )
+        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        writer.write(b'{"label":"x"}')
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 201 ")
+        writer.close()
