@@ -18,9 +18,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a code that is read otherwise the second time is taken",
         file="gateway/domain/delivery/barcodes.py",
-        old="    if isinstance(code, ParcelCode) and code.kind is not BarcodeKind.COURIER and "
-        "_parse(code.value) != code:",
-        new="    if isinstance(code, ParcelCode) and code.kind is BarcodeKind.COURIER and _parse(code.value) is None:",
+        old="    if _parse(code.value) != code:",
+        new="    if _parse(code.value) is None:",
         tests=(
             f"{_CODES}::test_a_code_that_would_be_read_otherwise_the_second_time_is_none",
             f"{_CODES}::test_a_code_that_is_read_again_is_the_same_code_whatever_stands_before_it",

@@ -26,6 +26,12 @@ NEVER_ASKED = (
 )
 SWITCHED_OFF = "test_an_endpoint_that_got_another_address_while_it_was_switched_off_has_to_answer_too"
 UNKNOWN = "test_a_database_of_a_version_that_is_unknown_here_is_refused_in_words_and_left_as_it_is"
+TOGETHER = "test_of_transactions_that_are_committed_together_one_that_fails_leaves_nothing_and_the_others_stay"
+BY_ITSELF = "test_where_sqlite_has_undone_transactions_by_itself_none_of_them_counts_as_kept_and_later_ones_are"
+POSTGRESQL = "tests/gateway/hub/database/test_postgresql.py"
+KEPT = "test_a_transaction_uses_the_connection_of_the_one_before_and_another_if_the_server_has_ended_it"
+FREE = "test_who_waits_gets_the_first_connection_that_becomes_free"
+TWO_STORE = "test_an_event_that_two_processes_store_at_once_is_stored_once_and_acknowledged"
 PLANS = "tests/gateway/hub/database/test_plans.py"
 BURST = "test_jobs_that_come_at_once_are_not_read_over_and_over_whatever_postgresql_knew_of_their_table"
 RETENTION = "tests/gateway/hub/deliveries/test_retention.py"
@@ -196,8 +202,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="an address that wrong keys come from shuts out the retailer whose key counts",
         file="gateway/hub/api/rate_limit.py",
-        old=("        self._valid_credentials.pop(_digest(authorization), None)\n        if are_valid:\n"),
-        new=("        self._valid_credentials.pop(_digest(authorization), None)\n        if False:\n"),
+        old=("        self._valid_credentials.pop(digest, None)\n        if are_valid:\n"),
+        new=("        self._valid_credentials.pop(digest, None)\n        if False:\n"),
         tests=(f"{DOOR}::{BEFORE}",),
     ),
     Mutant(
@@ -383,5 +389,65 @@ MUTANTS: tuple[Mutant, ...] = (
         old="problem is None and named is not None and named != missing_parcels_of(",
         new="problem is None and named is not None and named is missing_parcels_of(",
         tests=(f"{PROOF}::{NAMES}",),
+    ),
+    Mutant(
+        name="a transaction that fails undoes those that are committed together with it",
+        file="gateway/hub/database/sqlite.py",
+        old="            elif self._group is not None:  # a transaction that fails undoes its own changes only\n",
+        new="            elif self._group is None:\n",
+        tests=(f"{STORE}::{TOGETHER}",),
+    ),
+    Mutant(
+        name="a transaction that SQLite has rolled back counts as kept if its caller did not raise the error",
+        file="gateway/hub/database/sqlite.py",
+        old=(
+            '            error = sqlite3.OperationalError("SQLite has rolled the transaction back")\n'
+            "            self._end_group(error)\n"
+            '            raise _sqlalchemy_error("RELEASE", error)\n'
+        ),
+        new="            return self._group or _GroupCommit()\n",
+        tests=(f"{STORE}::{BY_ITSELF}",),
+    ),
+    Mutant(
+        name="a caller that is cancelled during a commit does not wait for it",
+        file="gateway/hub/database/sqlite.py",
+        old="            except asyncio.CancelledError as error:\n                cancelled = error\n",
+        new="            except asyncio.CancelledError as error:\n                raise error\n",
+        tests=(f"{STORE}::test_who_is_cancelled_during_a_commit_finds_it_committed",),
+    ),
+    Mutant(
+        name="connections are kept though transactions wait for one",
+        file="gateway/hub/database/postgresql.py",
+        old="        if self._is_closed or self._waiting or len(",
+        new="        if self._is_closed or len(",
+        tests=(f"{POSTGRESQL}::{FREE}",),
+    ),
+    Mutant(
+        name="a connection that the server has ended is used again",
+        file="gateway/hub/database/postgresql.py",
+        old="            if _is_open(connection):\n                return connection\n",
+        new="            if connection is not None:\n                return connection\n",
+        tests=(f"{POSTGRESQL}::{KEPT}",),
+    ),
+    Mutant(
+        name="an answer to a HEAD waits for a body",
+        file="gateway/hub/http/connection_limits.py",
+        old="            asyncio.get_running_loop().call_soon(self._flush)\n",
+        new="            pass\n",
+        tests=(f"{THRESHOLD}::test_the_answer_to_a_head_request_comes_though_it_has_no_body",),
+    ),
+    Mutant(
+        name="all requests that wait begin in one turn of the loop",
+        file="gateway/system/http_limits.py",
+        old="        while self._waiting and granted < self._per_iteration:\n",
+        new="        while self._waiting:\n",
+        tests=(f"{LIMITS}::test_who_comes_in_the_turn_in_which_the_last_that_waited_begins_waits_for_the_next",),
+    ),
+    Mutant(
+        name="an event of a home is stored once by each of two processes",
+        file="gateway/hub/boxes/box_events.py",
+        old="case((~_SAME_NUMBER, _NEW_EVENT",
+        new="case((_SAME_NUMBER | ~_SAME_NUMBER, _NEW_EVENT",
+        tests=("tests/gateway/hub/boxes/test_box_events.py::" + TWO_STORE,),
     ),
 )

@@ -16,7 +16,7 @@ from sqlalchemy import func, insert, select, text
 from sqlalchemy.exc import DBAPIError
 
 from gateway.hub.config import HubFile
-from gateway.hub.database.postgresql import MAX_CONNECTIONS
+from gateway.hub.database.postgresql import MAX_CONNECTIONS, POOL_TIMEOUT_S
 from gateway.hub.database.store import HubStore
 from gateway.hub.database.tables import messages, retailers
 from gateway.hub.deliveries import jobs as job_store
@@ -243,12 +243,12 @@ async def test_a_transaction_uses_the_connection_of_the_one_before_and_another_i
 
     async def pid() -> int:
         async with store.writing() as tx:
-            return int(await tx.scalar(asked))
+            return int(await tx.scalar(asked) or 0)
 
     async def waits(seconds: float) -> int:
         async with store.writing() as tx:
             await asyncio.sleep(seconds)
-            return int(await tx.scalar(asked))
+            return int(await tx.scalar(asked) or 0)
 
     first = await pid()
     assert {await pid() for _ in range(10)} == {first}
@@ -263,7 +263,7 @@ async def test_a_transaction_uses_the_connection_of_the_one_before_and_another_i
     await wait_until(lambda: server.ask("postgres", _OF_STORE) == "")
 
 
-async def test_a_connection_is_not_used_again_after_a_transaction_that_was_cancelled_or_failed(
+async def test_after_a_transaction_that_was_cancelled_or_failed_the_next_one_begins_anew(
     server: PostgreSQL,
 ) -> None:
     store = await HubStore.open(server.database("kept_2"))
@@ -286,4 +286,28 @@ async def test_a_connection_is_not_used_again_after_a_transaction_that_was_cance
         await fails()
     async with asyncio.timeout(WITHIN), store.writing() as tx:
         assert await tx.scalar(select(func.count()).select_from(retailers)) == 0
+    await store.close()
+
+
+async def test_who_waits_gets_the_first_connection_that_becomes_free(server: PostgreSQL) -> None:
+    store = await HubStore.open(server.database("kept_3"))
+    may_end, one_may_end, begun = asyncio.Event(), asyncio.Event(), 0
+
+    async def holds(until: asyncio.Event) -> None:
+        nonlocal begun
+        async with store.writing() as tx:
+            await tx.scalar(select(func.pg_backend_pid()))
+            begun += 1
+            await until.wait()
+
+    tasks = [asyncio.create_task(holds(may_end)) for _ in range(MAX_CONNECTIONS - 1)]
+    tasks.append(asyncio.create_task(holds(one_may_end)))
+    await wait_until(lambda: begun == MAX_CONNECTIONS)
+    tasks.append(asyncio.create_task(holds(one_may_end)))
+    await asyncio.sleep(0.05)
+    assert begun == MAX_CONNECTIONS
+    one_may_end.set()
+    await wait_until(lambda: begun == MAX_CONNECTIONS + 1, within=POOL_TIMEOUT_S / 2)
+    may_end.set()
+    await asyncio.gather(*tasks)
     await store.close()

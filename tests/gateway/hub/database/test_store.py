@@ -107,6 +107,34 @@ async def test_of_transactions_that_are_committed_together_one_that_fails_leaves
     assert kept == sorted(f"ret-{number}-{part}" for number in range(12) if number % 3 for part in range(2))
 
 
+async def test_who_is_cancelled_during_a_commit_finds_it_committed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = await HubStore.open(url(tmp_path))
+    await write(store)
+    begun, may_end = threading.Event(), threading.Event()
+    commit = sqlite.SQLiteDatabase._commit_durably  # noqa: SLF001 - nothing else knows when a commit begins
+
+    async def slow(database: sqlite.SQLiteDatabase, connection: sqlite3.Connection) -> None:
+        begun.set()
+        await asyncio.to_thread(may_end.wait, 10)
+        await commit(database, connection)
+
+    monkeypatch.setattr(sqlite.SQLiteDatabase, "_commit_durably", slow)
+    task = asyncio.create_task(write(store))
+    await wait_until(begun.is_set)
+    for _ in range(2):
+        task.cancel()
+        await asyncio.sleep(BETWEEN_CANCELS_S)
+    assert not task.done()
+    may_end.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    with contextlib.closing(sqlite3.connect(tmp_path / "hub.sqlite3")) as other:
+        assert other.execute("SELECT count(*) FROM retailers").fetchone() == (2,)
+    await store.close()
+
+
 async def test_where_sqlite_has_undone_transactions_by_itself_none_of_them_counts_as_kept_and_later_ones_are(
     tmp_path: Path,
 ) -> None:
