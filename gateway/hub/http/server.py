@@ -17,7 +17,7 @@ from uvicorn.server import ServerState
 from gateway.hub.http.connection_limits import HubConnection, HubConnectionLimiter
 
 HANDSHAKE_TIMEOUT_S = 10.0
-CLOSE_TIMEOUT_S = 2.0  # for the requests in progress
+CLOSE_TIMEOUT_S = 2.0  # for the requests in progress, and for a client to answer the end of TLS
 _DATE_INTERVAL_S = 1.0
 
 
@@ -42,6 +42,7 @@ class HubServer:
         self._server = await asyncio.get_running_loop().create_server(
             lambda: HubConnection(self._limiter, self._config, self._state), host, port, ssl=tls, backlog=1024,
             ssl_handshake_timeout=None if tls is None else HANDSHAKE_TIMEOUT_S,
+            ssl_shutdown_timeout=None if tls is None else CLOSE_TIMEOUT_S,
         )  # fmt: skip
         self.port = self._server.sockets[0].getsockname()[1]
 
