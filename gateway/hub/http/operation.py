@@ -258,7 +258,6 @@ class ApiOperation(Frozen):
         needs_key = self.right is not ApiAccess.NONE
         possible = {
             Code.UNAUTHENTICATED: needs_key,
-            Code.RATE_LIMITED: needs_key or self.writes,
             Code.FORBIDDEN: self.right is ApiAccess.FULL or (self.right is ApiAccess.READ and not self.carriers),
             Code.RETAILER_SUSPENDED: needs_key and self.right is not ApiAccess.BROWSER,
             Code.NOT_FOUND: "{" in self.path,
@@ -266,8 +265,8 @@ class ApiOperation(Frozen):
             Code.IDEMPOTENCY_KEY_REUSED: self.idempotency,
             **dict.fromkeys(_BODY_CODES, self.body is not None),
         }
-        # A parameter that an operation does not have is invalid.
-        always = {Code.INTERNAL, Code.UNAVAILABLE, Code.BAD_HOST, Code.INVALID}
+        # A parameter that an operation does not have is invalid, and an address may send too many requests of any kind.
+        always = {Code.INTERNAL, Code.UNAVAILABLE, Code.BAD_HOST, Code.INVALID, Code.RATE_LIMITED}
         return frozenset(always | self.refuses | {code for code, can_occur in possible.items() if can_occur})
 
 

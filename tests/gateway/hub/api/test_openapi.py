@@ -182,6 +182,11 @@ def test_what_the_documents_say_of_headers_is_what_the_hub_sends(document: Docum
     assert "WWW-Authenticate" in created["401"]["headers"]
 
 
+def test_each_operation_says_that_an_address_may_send_too_many_requests(each: Document) -> None:
+    operations = [operation for path in each["paths"].values() for operation in path.values()]
+    assert [one["operationId"] for one in operations if "429" not in one["responses"]] == []
+
+
 def examples_of(content: Document) -> list[tuple[Document, Any]]:
     """Each example in the content of a body or an answer, with its schema."""
     return [(kind["schema"], one["value"]) for kind in content.values() for one in kind.get("examples", {}).values()]
