@@ -235,6 +235,13 @@ MUTANTS: tuple[Mutant, ...] = (
         tests=(f"{THRESHOLD}::test_a_head_without_end_is_refused_and_so_is_what_never_ends_after_a_body",),
     ),
     Mutant(
+        name="the answer to a HEAD request is lost where its client has closed its sending side",
+        file="gateway/hub/http/connection_limits.py",
+        old="        if self._writes is not None:\n            self._writes.flush()\n",
+        new="",
+        tests=(f"{THRESHOLD}::test_who_says_at_once_that_it_sends_no_more_gets_its_answer",),
+    ),
+    Mutant(
         name="what follows a body is a header",
         file="gateway/hub/http/connection_limits.py",
         old="        if self._in_head:\n            super().on_header(name, value)\n",

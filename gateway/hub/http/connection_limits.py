@@ -81,7 +81,8 @@ class HubConnectionLimiter:
 class _JoinedWrites:
     """Writes two pieces as one: the head of an answer and its body, which would be two system calls and two packets.
 
-    A piece that no other follows in the same iteration of the event loop is written at its end.
+    A piece that no other follows in the same iteration of the event loop is written at its end. An answer's last piece
+    is not held (`flush`): the client's end of sending may close the transport in the same iteration.
     """
 
     def __init__(self, transport: asyncio.Transport) -> None:
@@ -94,9 +95,10 @@ class _JoinedWrites:
             self._transport.write(held + data)
         elif data:
             self._held = data
-            asyncio.get_running_loop().call_soon(self._flush)
+            asyncio.get_running_loop().call_soon(self.flush)
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Write the piece that is held, if there is one."""
         if self._held:
             held, self._held = self._held, b""
             self._transport.write(held)
@@ -107,7 +109,7 @@ class _JoinedWrites:
 
     def close(self) -> None:
         """Close the transport after what was written."""
-        self._flush()
+        self.flush()
         self._transport.close()
 
 
@@ -125,6 +127,7 @@ class HubConnection(HttpToolsProtocol, asyncio.BufferedProtocol):
         self._deadline: float | None = None  # of what is awaited, as the event loop counts time
         self._timer: asyncio.TimerHandle | None = None  # may fire before the deadline, which is set for each request
         self._served: RequestResponseCycle | None = None  # the request that is in progress, or was last
+        self._writes: _JoinedWrites | None = None  # of its answer
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's
         """Accept the connection if its address may have one more, otherwise close it."""
@@ -279,6 +282,8 @@ class HubConnection(HttpToolsProtocol, asyncio.BufferedProtocol):
     def on_response_complete(self) -> None:
         """Begin the next request that was sent ahead, or wait for one. uvicorn would set a timer for each request."""
         self.server_state.total_requests += 1
+        if self._writes is not None:
+            self._writes.flush()
         if self.transport.is_closing():
             return
         self.flow.resume_reading()
@@ -289,7 +294,8 @@ class HubConnection(HttpToolsProtocol, asyncio.BufferedProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: object) -> None:
         self._served = cycle
-        cycle.transport = _JoinedWrites(cycle.transport)  # type: ignore[assignment] # it has what uvicorn's cycle uses
+        self._writes = _JoinedWrites(cycle.transport)
+        cycle.transport = self._writes  # type: ignore[assignment] # it has what uvicorn's cycle uses
         super()._start_asgi_task(cycle, app)  # type: ignore[arg-type] # uvicorn's own types are private
 
     def _set_timeout(self, seconds: float) -> None:

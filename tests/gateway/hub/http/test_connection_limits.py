@@ -360,6 +360,16 @@ async def test_the_answer_to_a_head_request_comes_though_it_has_no_body(tmp_path
         writer.close()
 
 
+@pytest.mark.parametrize("method", ["HEAD", "GET"])
+async def test_who_says_at_once_that_it_sends_no_more_gets_its_answer(tmp_path: Path, method: str) -> None:
+    async with hub_with(hub_file(tmp_path)) as hub, asyncio.timeout(10):
+        reader, writer = await connected(hub)
+        writer.write(f"{method} /healthz HTTP/1.1\r\nHost: {urlsplit(hub.url).netloc}\r\n\r\n".encode())
+        writer.write_eof()
+        assert (await reader.read()).startswith(b"HTTP/1.1 200 ")
+        writer.close()
+
+
 async def test_who_waits_for_100_continue_before_it_sends_a_body_gets_it(tmp_path: Path) -> None:
     async with hub_with(hub_file(tmp_path)) as hub, asyncio.timeout(10):
         who = await hub.retailer()
