@@ -242,6 +242,13 @@ MUTANTS: tuple[Mutant, ...] = (
         tests=(f"{THRESHOLD}::test_who_says_at_once_that_it_sends_no_more_gets_its_answer",),
     ),
     Mutant(
+        name="a connection to PostgreSQL that a firewall has long forgotten is used",
+        file="gateway/hub/database/postgresql.py",
+        old="time() - since < MAX_IDLE_S:",
+        new="time() > since - MAX_IDLE_S:",
+        tests=(f"{POSTGRESQL}::test_a_connection_that_was_idle_for_long_is_closed_instead_of_used",),
+    ),
+    Mutant(
         name="what follows a body is a header",
         file="gateway/hub/http/connection_limits.py",
         old="        if self._in_head:\n            super().on_header(name, value)\n",

@@ -22,6 +22,7 @@ CONNECT_TIMEOUT_S, STATEMENT_TIMEOUT_S, POOL_TIMEOUT_S = 5.0, 10.0, 5.0
 CLOSE_TIMEOUT_S = 1.0
 MAX_CONNECTIONS = 20
 MAX_KEPT_CONNECTIONS = 8  # between transactions: giving one back to the pool is a task of its own each time
+MAX_IDLE_S = 120.0  # of a connection; a firewall or load balancer forgets it later, and tells nobody
 MAX_COMBINED = 16  # changes in one statement
 _CACHED_STATEMENTS = 500  # of each connection
 
@@ -162,7 +163,8 @@ class PostgreSQLDatabase:
 
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
         self._pool = pool
-        self._kept: list[PostgreSQLConnection] = []  # taken from the pool, and not in use
+        # Taken from the pool, and not in use, each with the instant of the event loop from which it is idle
+        self._kept: list[tuple[PostgreSQLConnection, float]] = []
         self._waiting = 0  # transactions that wait for the pool
         self._is_closed = False
 
@@ -177,7 +179,8 @@ class PostgreSQLDatabase:
             await asyncpg.create_pool(
                 **options, min_size=0, max_size=MAX_CONNECTIONS, timeout=CONNECT_TIMEOUT_S,
                 command_timeout=STATEMENT_TIMEOUT_S, statement_cache_size=_CACHED_STATEMENTS,
-                max_cached_statement_lifetime=0, server_settings=settings, init=_set_codecs, reset=_keep_session,
+                max_cached_statement_lifetime=0, max_inactive_connection_lifetime=MAX_IDLE_S, server_settings=settings,
+                init=_set_codecs, reset=_keep_session,
             )
         )  # fmt: skip
 
@@ -195,7 +198,7 @@ class PostgreSQLDatabase:
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
                 while self._kept:
-                    await self._pool.release(self._kept.pop())
+                    await self._pool.release(self._kept.pop()[0])
                 await self._pool.close()
         except TimeoutError:
             self._pool.terminate()
@@ -203,9 +206,11 @@ class PostgreSQLDatabase:
     async def take(self) -> PostgreSQLConnection:
         """Take a connection that no other transaction uses."""
         while self._kept:
-            connection = self._kept.pop()
+            connection, since = self._kept.pop()
             if _is_open(connection):
-                return connection
+                if asyncio.get_running_loop().time() - since < MAX_IDLE_S:
+                    return connection
+                connection.terminate()  # perhaps nobody would answer
             await self._pool.release(connection)
         self._waiting += 1
         try:
@@ -217,7 +222,7 @@ class PostgreSQLDatabase:
     async def give_back(self, connection: PostgreSQLConnection, error: BaseException | None = None) -> None:
         """Keep a connection for the next transaction, or give it back to the pool: after an error always."""
         if error is None and self._may_keep(connection):
-            self._kept.append(connection)
+            self._kept.append((connection, asyncio.get_running_loop().time()))
             return
         if isinstance(error, exc.DBAPIError) and isinstance(error.orig, OSError | asyncpg.InternalClientError):
             connection.terminate()  # perhaps an answer is still to come

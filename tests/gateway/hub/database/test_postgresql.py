@@ -263,6 +263,24 @@ async def test_a_transaction_uses_the_connection_of_the_one_before_and_another_i
     await wait_until(lambda: server.ask("postgres", _OF_STORE) == "")
 
 
+async def test_a_connection_that_was_idle_for_long_is_closed_instead_of_used(
+    server: PostgreSQL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.hub.database.postgresql.MAX_IDLE_S", 0.2)
+    store = await HubStore.open(server.database("idle"))
+
+    async def pid() -> int:
+        async with store.writing() as tx:
+            return int(await tx.scalar(select(func.pg_backend_pid())) or 0)
+
+    first = await pid()
+    await asyncio.sleep(0.3)
+    second = await pid()
+    assert second != first
+    await wait_until(lambda: server.ask("postgres", _OF_STORE.replace("kept", "idle")) == str(second))
+    await store.close()
+
+
 async def test_after_a_transaction_that_was_cancelled_or_failed_the_next_one_begins_anew(
     server: PostgreSQL,
 ) -> None:
