@@ -439,16 +439,16 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a connection that the server has ended is used again",
         file="gateway/hub/database/postgresql.py",
-        old="            if _is_open(connection):\n                return connection\n",
-        new="            if connection is not None:\n                return connection\n",
+        old="            if _is_open(connection):\n                if asyncio",
+        new="            if connection is not None:\n                if asyncio",
         tests=(f"{POSTGRESQL}::{KEPT}",),
     ),
     Mutant(
-        name="an answer to a HEAD waits for a body",
+        name="a piece of an answer waits for the next one",
         file="gateway/hub/http/connection_limits.py",
-        old="            asyncio.get_running_loop().call_soon(self._flush)\n",
+        old="            asyncio.get_running_loop().call_soon(self.flush)\n",
         new="            pass\n",
-        tests=(f"{THRESHOLD}::test_the_answer_to_a_head_request_comes_though_it_has_no_body",),
+        tests=(f"{THRESHOLD}::test_who_waits_for_100_continue_before_it_sends_a_body_gets_it",),
     ),
     Mutant(
         name="all requests that wait begin in one turn of the loop",
