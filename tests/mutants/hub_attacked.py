@@ -28,6 +28,7 @@ SWITCHED_OFF = "test_an_endpoint_that_got_another_address_while_it_was_switched_
 UNKNOWN = "test_a_database_of_a_version_that_is_unknown_here_is_refused_in_words_and_left_as_it_is"
 TOGETHER = "test_of_transactions_that_are_committed_together_one_that_fails_leaves_nothing_and_the_others_stay"
 BY_ITSELF = "test_where_sqlite_has_undone_transactions_by_itself_none_of_them_counts_as_kept_and_later_ones_are"
+ALONE = "test_where_a_failed_transaction_cannot_be_undone_alone_nobody_is_told_that_something_is_kept_which_is_not"
 POSTGRESQL = "tests/gateway/hub/database/test_postgresql.py"
 KEPT = "test_a_transaction_uses_the_connection_of_the_one_before_and_another_if_the_server_has_ended_it"
 FREE = "test_who_waits_gets_the_first_connection_that_becomes_free"
@@ -247,6 +248,13 @@ MUTANTS: tuple[Mutant, ...] = (
         old="time() - since < MAX_IDLE_S:",
         new="time() > since - MAX_IDLE_S:",
         tests=(f"{POSTGRESQL}::test_a_connection_that_was_idle_for_long_is_closed_instead_of_used",),
+    ),
+    Mutant(
+        name="a transaction that could not be undone alone is committed with the others",
+        file="gateway/hub/database/sqlite.py",
+        old="            self._roll_back(connection)\n            self._end_group(error)\n            raise\n",
+        new="            raise\n",
+        tests=(f"{STORE}::{ALONE}",),
     ),
     Mutant(
         name="what follows a body is a header",

@@ -132,12 +132,12 @@ class SQLiteDatabase:
 
     async def give_back_writer(self, connection: sqlite3.Connection, *, is_undone: bool) -> None:
         """End the transaction. Return when it, and those before it that it may have read, are durable."""
-        try:
-            group = self._undo(connection) if is_undone else self._join_group(connection)
-        finally:
-            self._turn.release()
-        if group is not None:
-            with _SQLAlchemyErrors("COMMIT"):
+        with _SQLAlchemyErrors("COMMIT"):
+            try:
+                group = self._undo(connection) if is_undone else self._join_group(connection)
+            finally:
+                self._turn.release()
+            if group is not None:
                 await group.wait()
 
     async def close(self) -> None:
@@ -221,16 +221,27 @@ class SQLiteDatabase:
     def _undo(self, connection: sqlite3.Connection) -> "_GroupCommit | None":
         """Undo the changes of the transaction that holds the writer; return the commit of those before it."""
         group = self._group
-        if not connection.in_transaction:  # SQLite has rolled all of them back by itself
-            self._end_group(sqlite3.OperationalError("another transaction of the same commit failed"))
-        elif group is None:
-            connection.execute("ROLLBACK")
-        else:
-            connection.execute("ROLLBACK TO one")
-            connection.execute("RELEASE one")
+        try:
+            if not connection.in_transaction:  # SQLite has rolled all of them back by itself
+                self._end_group(sqlite3.OperationalError("another transaction of the same commit failed"))
+            elif group is None:
+                self._roll_back(connection)
+            else:
+                connection.execute("ROLLBACK TO one")
+                connection.execute("RELEASE one")
+        except sqlite3.Error as error:  # its changes are still there, so the group must not be committed
+            self._roll_back(connection)
+            self._end_group(error)
+            raise
         if self._is_closed and group is None:
             self._close_writer()
         return group
+
+    def _roll_back(self, connection: sqlite3.Connection) -> None:
+        try:
+            connection.execute("ROLLBACK")
+        except sqlite3.Error:  # as where the disk cannot be read
+            self._close_writer()  # which undoes the transaction, too
 
     def _join_group(self, connection: sqlite3.Connection) -> "_GroupCommit":
         """End the transaction that holds the writer, and return the commit that makes it durable.
@@ -264,7 +275,7 @@ class SQLiteDatabase:
                 await self._commit_durably(connection)
             except sqlite3.Error as error:
                 if connection.in_transaction:
-                    connection.execute("ROLLBACK")
+                    self._roll_back(connection)
                 self._end_group(error)
             else:
                 self._end_group(None)

@@ -167,6 +167,41 @@ async def test_where_sqlite_has_undone_transactions_by_itself_none_of_them_count
     assert "later" in kept
 
 
+async def test_where_a_failed_transaction_cannot_be_undone_alone_nobody_is_told_that_something_is_kept_which_is_not(
+    tmp_path: Path,
+) -> None:
+    store = await HubStore.open(url(tmp_path))
+    others_wait = asyncio.Event()
+
+    def refuse(action: int, what: str | None, *_: object) -> int:
+        is_undo = action == sqlite3.SQLITE_SAVEPOINT and what == "ROLLBACK"
+        return sqlite3.SQLITE_DENY if is_undo else sqlite3.SQLITE_OK
+
+    async def one(name: str, *, fails: bool = False) -> None:
+        async with store.writing() as tx:
+            await tx.execute(insert(retailers).values(id=f"ret-{name}", name=name, created=NOW))
+            if fails:
+                assert isinstance(tx, sqlite.SQLiteTransaction)
+                await others_wait.wait()
+                tx._connection.set_authorizer(refuse)  # noqa: SLF001 - as a disk does that cannot be read
+                raise ZeroDivisionError
+
+    before = asyncio.create_task(one("before"))
+    failing = asyncio.create_task(one("failing", fails=True))
+    after = asyncio.create_task(one("after"))
+    await asyncio.sleep(0.01)
+    others_wait.set()
+    ends = await asyncio.gather(before, failing, after, return_exceptions=True)
+    await one("later")
+    async with store.reading() as tx:
+        kept = {name for (name,) in (await tx.execute(select(retailers.c.name))).all()}
+    await store.close()
+    names = ("before", "failing", "after", "later")
+    told = {name for name, end in zip(names, [*ends, None], strict=True) if end is None}
+    assert told == kept
+    assert "failing" not in kept
+
+
 async def test_fifty_who_write_at_once_all_write(tmp_path: Path) -> None:
     store = await HubStore.open(url(tmp_path))
 
