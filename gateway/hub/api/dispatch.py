@@ -71,7 +71,7 @@ BODY_TIMEOUT_S = 20.0  # seconds for a body
 MAX_METHOD_CHARS = 16  # of a method in the log
 COMMON_HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
-_STORE_UNAVAILABLE = ApiProblem(Code.UNAVAILABLE, "Send the request again in a moment.", headers={"Retry-After": "2"})
+_UNAVAILABLE = ApiProblem(Code.UNAVAILABLE, "Send the request again in a moment.", headers={"Retry-After": "2"})
 CROSS_ORIGIN_PREFIX = "/v1/household/"
 """A page that a box serves calls these addresses, so from another origin. The hub answers them to a page of any origin
 and ignores cookies (the Fetch standard, 3.3)."""
@@ -166,10 +166,12 @@ class RequestGate:
             return problem
         except ClientDisconnect:
             log.debug("client_left")
+        except asyncio.CancelledError:  # the process ends, and this task with it
+            return _UNAVAILABLE
         except (DBAPIError, OSError) as error:
             log.error("request_failed", operation=current_request().operation, why=error_line(error))
             is_unavailable = isinstance(error, OSError)  # a full disk or a restarting database: nothing was done
-            return _STORE_UNAVAILABLE if is_unavailable else ApiProblem(Code.INTERNAL)
+            return _UNAVAILABLE if is_unavailable else ApiProblem(Code.INTERNAL)
         return None
 
 

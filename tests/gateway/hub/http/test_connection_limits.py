@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import resource
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -382,3 +383,22 @@ async def test_who_waits_for_100_continue_before_it_sends_a_body_gets_it(tmp_pat
         writer.write(b'{"label":"x"}')
         assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 201 ")
         writer.close()
+
+
+async def test_a_request_that_the_end_of_the_hub_cuts_off_is_asked_to_come_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.hub.http.server.CLOSE_TIMEOUT_S", SHORT_S)
+    async with hub_with(hub_file(tmp_path)) as hub, asyncio.timeout(10):
+        who = await hub.retailer()
+        reader, writer = await connected(hub)
+        writer.write(
+            f"POST /v1/api_keys HTTP/1.1\r\nHost: {urlsplit(hub.url).netloc}\r\nAuthorization: Bearer {who.token}\r\n"
+            "Content-Type: application/json\r\nContent-Length: 13\r\nExpect: 100-continue\r\n\r\n".encode()
+        )
+        await reader.readuntil(b"\r\n\r\n")  # the hub waits for the body, which never comes
+    head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 503 ")
+    assert b"retry-after: " in head
+    assert json.loads(body)["code"] == "unavailable"
+    writer.close()
