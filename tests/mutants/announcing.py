@@ -7,6 +7,7 @@ _ACCOUNT = (
     "::test_parcels_the_door_and_how_cold_it_was_are_told_and_nothing_of_the_household"
 )
 _API = "tests/gateway/hub/api/"
+_TRANSACTION = "tests/gateway/hub/database/test_transaction.py"
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="one retailer reads another's deliveries",
@@ -30,16 +31,25 @@ MUTANTS: tuple[Mutant, ...] = (
         tests=(f"{_API}test_batches.py",),
     ),
     Mutant(
+        name="what a refused item of a batch would still have written is tried and spoils the others",
+        file="gateway/hub/database/savepoint.py",
+        old="    except undone_by:\n        tx.forget_waiting()\n        await tx.execute(_UNDO)\n",
+        new="    except undone_by:\n        await tx.execute(_UNDO)\n",
+        tests=(f"{_TRANSACTION}::test_what_waits_in_a_block_that_is_undone_is_not_done",),
+    ),
+    Mutant(
         name="what a refused item of a batch wrote is kept",
         file="gateway/hub/database/savepoint.py",
         old="""
     except undone_by:
+        tx.forget_waiting()
         await tx.execute(_UNDO)
         await tx.execute(_KEEP)
         raise
 """,
         new="""
     except undone_by:
+        tx.forget_waiting()
         await tx.execute(_KEEP)
         raise
 """,

@@ -81,6 +81,10 @@ class PostgreSQLTransaction(Transaction):
         if self._waiting or self._last is not None:
             await self._begin()
 
+    def forget_waiting(self) -> None:
+        """Do not execute what waits (`execute_later`): it is of a block that is undone."""
+        self._waiting, self._last = [], None
+
     async def execute_replanned(self, statement: Executable, params: Params) -> StatementResult[Any]:
         """Plan it anew, and all that follow in the transaction, of which it must be the first."""
         await self._begin(_REPLAN)

@@ -24,6 +24,7 @@ async def savepoint(tx: Transaction, *undone_by: type[Exception]) -> AsyncIterat
         yield
         await tx.execute_waiting()
     except undone_by:
+        tx.forget_waiting()  # else it would be executed now, and might end the whole transaction
         await tx.execute(_UNDO)
         await tx.execute(_KEEP)
         raise

@@ -60,6 +60,9 @@ class Transaction(ABC):
     async def execute_waiting(self) -> None:  # noqa: B027 - on SQLite nothing waits
         """Execute now what waits (`execute_later`)."""
 
+    def forget_waiting(self) -> None:  # noqa: B027 - on SQLite nothing waits
+        """Do not execute what waits (`execute_later`): it is of a block that is undone."""
+
     async def execute_replanned(self, statement: Executable, params: Params) -> StatementResult[Any]:
         """Execute, as the transaction's first, a change whose plan depends on how full its tables are just now."""
         return await self.execute(statement, params)

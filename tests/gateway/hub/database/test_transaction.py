@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from gateway.hub.database.savepoint import savepoint
 from gateway.hub.database.store import HubStore, new_id
 from gateway.hub.database.tables import api_keys, brands, retailers
 from gateway.hub.database.transaction import Transaction
@@ -64,6 +65,26 @@ async def test_of_changes_that_wait_none_is_done_if_one_fails_or_the_block_raise
         await fails()
     async with store.reading() as tx:
         assert [await tx.scalar(select(func.count()).select_from(table)) for table in (retailers, brands)] == [0, 0]
+    await store.close()
+
+
+async def test_what_waits_in_a_block_that_is_undone_is_not_done(tmp_path: Path) -> None:
+    store = await HubStore.open(database(tmp_path))
+
+    async def fails(tx: Transaction, retailer: str) -> None:
+        async with savepoint(tx, ZeroDivisionError, IntegrityError):
+            await tx.execute_later(INSERT_BRAND, brand(retailer, "lost"))
+            await tx.execute_later(INSERT_BRAND, brand(retailer, "shop"))  # SQLite refuses it here
+            raise ZeroDivisionError
+
+    async with store.writing() as tx:
+        retailer = await new_retailer(tx)
+        await tx.execute_later(INSERT_BRAND, brand(retailer, "shop"))
+        with pytest.raises((ZeroDivisionError, IntegrityError)):
+            await fails(tx, retailer)
+        await tx.execute_later(INSERT_BRAND, brand(retailer, "next"))
+    async with store.reading() as tx:
+        assert set((await tx.scalars(select(brands.c.id))).all()) == {"shop", "next"}
     await store.close()
 
 
