@@ -28,7 +28,7 @@ from gateway.domain.delivery.promise import (
 )
 from gateway.domain.delivery.result import CollectResult, DoorResult
 from gateway.domain.now import Now
-from gateway.hub.boxes.box_events import EventOutcome, HomeTransaction, refuse_job
+from gateway.hub.boxes.box_events import EventOutcome, HomeTransaction, newest_event, refuse_job
 from gateway.hub.database.store import StoreUnavailable, log_unavailable
 from gateway.hub.database.tables import (
     brand_keys,
@@ -163,8 +163,11 @@ class SandboxRobot:
                 "connection": (connections, connections.c.play <= now, box.revoke_permission),
             }[kind]
             row = (await tx.execute(select(table).filter_by(id=id_, home=name).where(is_due))).one_or_none()
-            if row is not None:  # otherwise another hub has done it
-                await work(row)
+            if row is None:
+                return  # another process has done it
+            # While this one waited for the home's row, another process may have stored an event (HomeTransaction.begin)
+            box.seq, box.head = await newest_event(tx, name)
+            await work(row)
 
 
 @dataclass(slots=True)

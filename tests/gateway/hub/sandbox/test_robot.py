@@ -14,13 +14,13 @@ from gateway.domain.delivery.promise import State
 from gateway.hub.api import deliveries as api
 from gateway.hub.api import sandboxes as making
 from gateway.hub.api.sandboxes import SANDBOX_LIFETIME
-from gateway.hub.boxes.box_events import HomeTransaction
+from gateway.hub.boxes.box_events import EventOutcome, HomeTransaction
 from gateway.hub.config import Limits
 from gateway.hub.database.tables import deliveries, home_events, homes, metadata, retailers
 from gateway.hub.deliveries.events import lock_retailer
 from gateway.hub.sandbox.expiry import delete_expired, evict_idle
 from gateway.hub.sandbox.robot import CHECK_INTERVAL_S, MAX_PIECES_PER_HOME
-from gateway.protocol.box_hub import GENESIS_DIGEST, BoxEvent, token_digest, verify_by_box
+from gateway.protocol.box_hub import GENESIS_DIGEST, BoxEvent, sign_by_box, token_digest, verify_by_box
 from gateway.protocol.brand_messages import (
     CommentClaims,
     FactsClaims,
@@ -274,6 +274,26 @@ async def test_a_hub_that_ended_in_the_middle_goes_on_where_it_was(tmp_path: Pat
         assert (await box.until(delivery, *ENDED_STATES))["state"] == "delivered"
         states = [one["data"]["state"] for one in await box.told(delivery)]
         assert len(states) == len(set(states)) == 5, "each step was told once"
+
+
+async def test_a_delivery_goes_on_if_another_process_stores_an_event_of_its_home_at_the_same_moment(
+    tmp_path: Path,
+) -> None:
+    file = hub_file(tmp_path)
+    async with run_hub(file) as hub:
+        box = await create_sandbox(hub)
+        home, key = box.said["home"], BoxKey.load_or_create(file.folder / "sandbox")
+        async with hub.hub.store.writing() as tx:
+            other = await HomeTransaction.begin(tx, home, hub.hub.now())  # the other process holds the home's row
+            assert other is not None
+            announcing = asyncio.create_task(box.announce("XY123456785FR"))
+            await asyncio.sleep(3 * CHECK_INTERVAL_S)  # on PostgreSQL the robot waits for that row by now
+            event = BoxEvent(home=home, seq=other.seq + 1, prev=other.head, at=hub.hub.now())
+            assert await other.on_event(sign_by_box(event, key.sign)) is EventOutcome.KEPT
+        assert (await box.until(await announcing, *ENDED_STATES))["state"] == "delivered"
+        async with hub.hub.store.reading() as tx:
+            seqs = (await tx.scalars(select(home_events.c.seq).where(home_events.c.home == home))).all()
+        assert sorted(seqs) == list(range(1, len(seqs) + 1))
 
 
 async def test_no_real_home_is_played_and_none_is_seen_from_the_sandbox(tmp_path: Path) -> None:
