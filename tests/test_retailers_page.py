@@ -166,7 +166,7 @@ async def test_python_s_programs_print_what_the_page_says_with_the_sdk_alone(tmp
 def test_typescript_s_program_is_the_first_of_the_sdk_s_page_which_its_own_test_runs() -> None:
     readme = Path(__file__).parent.parent / "gateway" / "hub" / "sdk" / "typescript" / "README.md"
     first = re.findall(r"^```ts\n(.*?)^```", readme.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)[0]
-    assert blocks("ts", "With TypeScript") == [first]
+    assert blocks("ts", "With TypeScript")[0] == first
 
 
 @pytest.mark.slow

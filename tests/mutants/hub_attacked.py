@@ -32,6 +32,7 @@ ALONE = "test_where_a_failed_transaction_cannot_be_undone_alone_nobody_is_told_t
 POSTGRESQL = "tests/gateway/hub/database/test_postgresql.py"
 KEPT = "test_a_transaction_uses_the_connection_of_the_one_before_and_another_if_the_server_has_ended_it"
 FREE = "test_who_waits_gets_the_first_connection_that_becomes_free"
+ROBOT = "tests/gateway/hub/sandbox/test_robot.py"
 TWO_STORE = "test_an_event_that_two_processes_store_at_once_is_stored_once_and_acknowledged"
 PLANS = "tests/gateway/hub/database/test_plans.py"
 BURST = "test_jobs_that_come_at_once_are_not_read_over_and_over_whatever_postgresql_knew_of_their_table"
@@ -471,5 +472,12 @@ MUTANTS: tuple[Mutant, ...] = (
         old="case((~_SAME_NUMBER, _NEW_EVENT",
         new="case((_SAME_NUMBER | ~_SAME_NUMBER, _NEW_EVENT",
         tests=("tests/gateway/hub/boxes/test_box_events.py::" + TWO_STORE,),
+    ),
+    Mutant(
+        name="the robot of the sandbox stores after what was the newest event before it waited for the home",
+        file="gateway/hub/sandbox/robot.py",
+        old="            box.seq, box.head = await newest_event(tx, name)\n",
+        new="",
+        tests=(f"{ROBOT}::test_a_delivery_goes_on_if_another_process_stores_an_event_of_its_home_at_the_same_moment",),
     ),
 )

@@ -23,7 +23,14 @@ from tests.waiting import wait_until
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("typescript-sdk")]
 
 HERE = Path(__file__).parent
-README_BLOCKS = re.findall(r"^```ts\n(.*?)^```", (TYPESCRIPT_SDK / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+GUIDE = Path(__file__).parents[5] / "docs" / "retailer" / "guide.md"
+
+
+def _programs(page: Path) -> list[str]:
+    return re.findall(r"^```ts\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+
+
+README_BLOCKS = _programs(TYPESCRIPT_SDK / "README.md")
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +39,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("project")
     for number, block in enumerate(README_BLOCKS):
         (folder / f"readme{number}.ts").write_text(block)
+    (folder / "guide.ts").write_text(_programs(GUIDE)[1])
     for name in ("flow.ts", "limited.ts"):
         shutil.copy(HERE / name, folder)
 
@@ -106,6 +114,12 @@ async def test_the_readme_s_first_delivery_is_delivered(tmp_path: Path, project:
     async with run_hub(hub_file(tmp_path)) as hub:
         printed = await run("node", "out/readme0.js", folder=project, HUB=hub.url)
     assert printed.split()[-1] == "delivered"
+
+
+async def test_the_guide_s_receiver_verifies_each_step_of_a_delivery(tmp_path: Path, project: Path) -> None:
+    async with run_hub(hub_file(tmp_path, webhooks=Webhooks(private=True, plain=True))) as hub:
+        printed = await run("node", "out/guide.js", folder=project, HUB=hub.url)
+    assert printed.split() == ["scheduled", "window_open", "visiting", "delivered"]
 
 
 async def test_the_readme_s_receiver_answers_the_challenge_and_verifies_each_message(
