@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.hubs import RunningHub, hub_file, run_hub
+from tests.hubs import RetailerAccess, RunningHub, hub_file, run_hub
 
 PAGE = (Path(__file__).parent.parent / "docs" / "operator" / "hub-day.md").read_text(encoding="utf-8")
 BLOCKS = dict(re.findall(r"^## (.+?)\n\n```sh\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE))
@@ -35,6 +35,18 @@ async def status(hub: RunningHub, token: str) -> int:
         return answer.status
 
 
+async def connection_of(hub: RunningHub, shop: RetailerAccess) -> str:
+    """The id of a connection that a retailer has asked for."""
+    made = {}
+    brand, asked = {"id": "lune", "name": "Lune"}, {"carriers": ["DHL"], "hub_signed": True}
+    connection = {"brand": "lune", "reference": "customer-7", "asked": asked}
+    for path, body in (("/v1/brands", brand), ("/v1/connections", connection)):
+        async with hub.http.post(path, json=body, headers=shop.headers) as answer:
+            made = await answer.json()
+            assert answer.status == 201, made
+    return str(made["id"])
+
+
 @pytest.mark.slow
 async def test_the_commands_of_the_page_lead_through_a_day(tmp_path: Path) -> None:
     file = hub_file(tmp_path)
@@ -47,6 +59,8 @@ async def test_the_commands_of_the_page_lead_through_a_day(tmp_path: Path) -> No
         assert "is suspended" in said
         assert "no longer suspended" in said
         assert await status(hub, shop.token) == 200
+        asked = await connection_of(hub, shop)
+        assert "Erased: " in await run(tmp_path, BLOCKS["A customer's data must be erased"], ret=shop.id, con=asked)
         assert "Whole: " in await run(tmp_path, BLOCKS["Back up"])
         assert (tmp_path / "stick" / "revocations.jsonl").exists()
         leaked = BLOCKS["An API key has leaked"]
@@ -59,5 +73,6 @@ async def test_the_commands_of_the_page_lead_through_a_day(tmp_path: Path) -> No
         assert [await status(hub, token) for token in (shop.token, new)] == [401, 401], (
             "the new one is not in the backup"
         )
+        assert "is ended" in await run(tmp_path, BLOCKS["A retailer leaves"], ret=shop.id)
         said = await run(tmp_path, BLOCKS["Upgrade"].replace("https://hub.example", hub.url))
         assert said.endswith('{"store":true}')
