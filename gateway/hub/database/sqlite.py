@@ -23,7 +23,7 @@ from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from gateway.hub.database.statements import BoundStatement, StatementCompiler, StatementResult, json_text
 from gateway.hub.database.transaction import Transaction, finish_despite_cancel
 
-BUSY_TIMEOUT_MS = 10_000  # a thread waits so long for another process; the event loop does not wait
+BUSY_TIMEOUT_MS = 10_000  # a caller waits so long for another process, in a thread; the event loop does not wait
 MAX_REWRITTEN_BYTES = 300_000_000  # of a file that is written anew, which takes some seconds
 MAX_IDLE_READERS = 8  # connections
 WRITER_CACHE_KIB = 16_384  # of pages: a new row goes into a page of each index, and SQLite's own 2 MiB hold too few
@@ -123,9 +123,10 @@ class SQLiteDatabase:
 
     async def take_writer(self) -> sqlite3.Connection:
         """Take the one writer, and begin a transaction."""
+        asked = asyncio.get_running_loop().time()
         await self._turn.acquire()
         try:
-            return await self._begin()
+            return await self._begin(asked)
         except BaseException:
             self._turn.release()
             raise
@@ -193,26 +194,30 @@ class SQLiteDatabase:
             raise
         return connection
 
-    async def _begin(self) -> sqlite3.Connection:
+    async def _begin(self, asked: float) -> sqlite3.Connection:
         with _SQLAlchemyErrors("BEGIN IMMEDIATE"):
             if self._writer is None:
                 self._writer = self._connect(*_WRITER_SETTINGS)
             if not self._writer.in_transaction:
-                await self._begin_immediate(self._writer)
+                await self._begin_immediate(self._writer, asked)
                 self._changes_before = self._writer.total_changes
             elif self._group is not None:  # a transaction that fails undoes its own changes only
                 self._writer.execute("SAVEPOINT one")
         return self._writer
 
     @staticmethod
-    async def _begin_immediate(connection: sqlite3.Connection) -> None:
+    async def _begin_immediate(connection: sqlite3.Connection, asked: float) -> None:
         try:
             connection.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError as error:
             if not _is_busy(error):
                 raise
+            # Those who waited for their turn meanwhile have waited for the other process, too
+            left_ms = BUSY_TIMEOUT_MS - int((asyncio.get_running_loop().time() - asked) * 1000)
+            if left_ms <= 0:
+                raise
             try:
-                await finish_despite_cancel(asyncio.to_thread(_patiently, connection, "BEGIN IMMEDIATE"))
+                await finish_despite_cancel(asyncio.to_thread(_patiently, connection, "BEGIN IMMEDIATE", (), left_ms))
             except asyncio.CancelledError:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
@@ -378,10 +383,10 @@ def _is_busy(error: sqlite3.OperationalError) -> bool:
 
 
 def _patiently(
-    connection: sqlite3.Connection, sql: str, values: Sequence[Any] = ()
+    connection: sqlite3.Connection, sql: str, values: Sequence[Any] = (), wait_ms: int = BUSY_TIMEOUT_MS
 ) -> tuple[sqlite3.Cursor, list[Any]]:
-    """Execute a statement, and wait while another process has locked the file."""
-    connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+    """Execute a statement, and wait so long while another process has locked the file."""
+    connection.execute(f"PRAGMA busy_timeout={wait_ms}")
     try:
         cursor = connection.execute(sql, values)
         return cursor, cursor.fetchall()

@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import func, insert, select
 
 from gateway.hub.database import migrations, sqlite
-from gateway.hub.database.store import HubStore, StoreUnusable, new_id, new_row_id
+from gateway.hub.database.store import HubStore, StoreUnavailable, StoreUnusable, new_id, new_row_id
 from gateway.hub.database.tables import retailers
 from tests.waiting import wait_until
 
@@ -265,9 +265,9 @@ def waiting(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     found: list[str] = []
     patiently = sqlite._patiently  # noqa: SLF001 - only the driver knows when a statement waits
 
-    def noted(connection: sqlite3.Connection, sql: str, values: Sequence[Any] = ()) -> object:
+    def noted(connection: sqlite3.Connection, sql: str, values: Sequence[Any] = (), wait_ms: int = 10_000) -> object:
         found.append(sql)
-        return patiently(connection, sql, values)
+        return patiently(connection, sql, values, wait_ms)
 
     monkeypatch.setattr(sqlite, "_patiently", noted)
     return found
@@ -322,6 +322,19 @@ async def test_while_another_process_writes_everything_else_goes_on(tmp_path: Pa
         async with store.reading() as tx:
             assert await tx.scalar(select(func.count()).select_from(retailers)) == 0
     await task
+    await store.close()
+
+
+async def test_while_another_process_writes_for_long_nobody_waits_for_the_time_of_those_before_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT_MS", 500)
+    store, begun = await HubStore.open(url(tmp_path)), time.monotonic()
+    with Busy(tmp_path):
+        ends = await asyncio.gather(*(write(store) for _ in range(8)), return_exceptions=True)
+    assert [type(end) for end in ends] == [StoreUnavailable] * 8
+    assert 0.4 < time.monotonic() - begun < 2
+    await write(store)
     await store.close()
 
 
