@@ -28,7 +28,7 @@ class BoundedReader(asyncio.BufferedProtocol):
 
     def __init__(self, server: asyncio.Protocol) -> None:
         self._server = server
-        self._buffer = bytearray(MAX_READ_BYTES)
+        self._buffer = memoryview(bytearray(MAX_READ_BYTES))  # asyncio's TLS writes into slices of it
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Forward the event to the server."""
@@ -38,7 +38,7 @@ class BoundedReader(asyncio.BufferedProtocol):
         """Forward the event to the server."""
         self._server.connection_lost(exc)
 
-    def get_buffer(self, sizehint: int) -> bytearray:  # noqa: ARG002 - asyncio's interface
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's interface
         """Return the buffer for one piece, however many bytes have arrived."""
         return self._buffer
 

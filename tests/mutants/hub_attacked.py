@@ -39,6 +39,7 @@ BURST = "test_jobs_that_come_at_once_are_not_read_over_and_over_whatever_postgre
 RETENTION = "tests/gateway/hub/deliveries/test_retention.py"
 READYZ = "test_readyz_fails_with_an_older_databases_version_and_not_with_that_of_a_newer_hub_beside_it"
 
+TLS = "tests/gateway/hub/http/test_tls.py"
 THRESHOLD = "tests/gateway/hub/http/test_connection_limits.py"
 PIECES = "test_of_all_that_a_client_sends_at_once_the_hub_parses_one_piece_in_a_turn"
 OPENS = "test_who_opens_connection_after_connection_is_hung_up_on_and_another_address_and_a_proxy_are_not"
@@ -256,6 +257,39 @@ MUTANTS: tuple[Mutant, ...] = (
         old="            self._roll_back(connection)\n            self._end_group(error)\n            raise\n",
         new="            raise\n",
         tests=(f"{STORE}::{ALONE}",),
+    ),
+    Mutant(
+        name="of what comes at once in several records of TLS the hub reads the first, and then what it read before",
+        file="gateway/hub/http/connection_limits.py",
+        old="        self._buffer = memoryview(bytearray(MAX_READ_BYTES))",
+        new="        self._buffer = bytearray(MAX_READ_BYTES)",
+        tests=(f"{TLS}::test_a_request_that_comes_at_once_in_several_records_is_read_as_it_was_sent",),
+    ),
+    Mutant(
+        name="of what comes at once in several records of TLS a box reads the first, and then what it read before",
+        file="gateway/system/http_limits.py",
+        old="        self._buffer = memoryview(bytearray(MAX_READ_BYTES))",
+        new="        self._buffer = bytearray(MAX_READ_BYTES)",
+        tests=(f"{LIMITS}::test_what_comes_at_once_in_several_records_of_tls_is_read_as_it_was_sent",),
+    ),
+    Mutant(
+        name="a client that leaves while it has sent a request ahead is a fault of the hub",
+        file="gateway/hub/http/connection_limits.py",
+        old="""
+            self._served.disconnected = True
+            self._served.message_event.set()
+        super()""",
+        new="""
+            pass
+        super()""",
+        tests=(f"{TLS}::test_a_client_that_leaves_while_it_has_sent_a_request_ahead_is_no_fault_of_the_hub",),
+    ),
+    Mutant(
+        name="while another process locks the file each request waits for it after those before",
+        file="gateway/hub/database/sqlite.py",
+        old="            if left_ms <= 0:\n                raise\n",
+        new="            left_ms = BUSY_TIMEOUT_MS\n",
+        tests=(f"{STORE}::test_while_another_process_writes_for_long_nobody_waits_for_the_time_of_those_before_them",),
     ),
     Mutant(
         name="what follows a body is a header",

@@ -119,7 +119,7 @@ class HubConnection(HttpToolsProtocol, asyncio.BufferedProtocol):
     def __init__(self, limiter: HubConnectionLimiter, config: Config, state: ServerState) -> None:
         super().__init__(config, state, {})
         self._limiter = limiter
-        self._buffer = bytearray(MAX_READ_BYTES)
+        self._buffer = memoryview(bytearray(MAX_READ_BYTES))  # asyncio's TLS writes into slices of it
         self._is_open = self._is_ending = False
         self._unparsed_bytes = 0  # received since the parser's last call of a method of this class
         self._in_head = True
@@ -154,9 +154,12 @@ class HubConnection(HttpToolsProtocol, asyncio.BufferedProtocol):
         self._limiter.connections.discard(self)
         for limits, network in self._limiter.limits_of(self._network):
             limits.remove(network)
+        if self._served is not None:  # uvicorn tells only the newest request, which may wait for this one
+            self._served.disconnected = True
+            self._served.message_event.set()
         super().connection_lost(exc)
 
-    def get_buffer(self, sizehint: int) -> bytearray:  # noqa: ARG002 - asyncio's interface
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's interface
         """Return the buffer for one piece, however many bytes have arrived."""
         return self._buffer
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from gateway.system.http_limits import MAX_WAITING_REQUESTS, RequestTurns, limit_requests
+from gateway.system.http_limits import MAX_WAITING_REQUESTS, BoundedReader, RequestTurns, limit_requests
 from tests.certified import make_certificate
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: here\r\n\r\n"
@@ -42,6 +42,16 @@ class Served:
         return await asyncio.open_connection("127.0.0.1", self.port, ssl=self.tls, server_hostname=name)
 
 
+def _contexts(folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """A server's and its client's."""
+    authority, chain, key = make_certificate(folder, "localhost")
+    own = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    own.load_cert_chain(chain, key)
+    client = ssl.create_default_context(cafile=str(authority))
+    client.verify_flags &= ~ssl.VERIFY_X509_STRICT  # which wants more of a test's certificate
+    return own, client
+
+
 @asynccontextmanager
 async def served(folder: Path | None) -> AsyncIterator[Served]:
     """Serve; by TLS if there is a folder for its files."""
@@ -49,13 +59,7 @@ async def served(folder: Path | None) -> AsyncIterator[Served]:
     async def handle(_request: web.Request) -> web.Response:
         return web.Response(text="here")
 
-    own = client = None
-    if folder is not None:
-        authority, chain, key = make_certificate(folder, "localhost")
-        own = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        own.load_cert_chain(chain, key)
-        client = ssl.create_default_context(cafile=str(authority))
-        client.verify_flags &= ~ssl.VERIFY_X509_STRICT  # which wants more of a test's certificate
+    own, client = (None, None) if folder is None else _contexts(folder)
     app = web.Application()
     app.router.add_get("/", handle)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
@@ -176,3 +180,32 @@ async def test_each_begins_in_a_turn_of_its_own_and_who_left_is_passed_over() ->
         await asyncio.sleep(0)
         await turns.take()  # at once again: nobody waits
         await asyncio.gather(*asking, return_exceptions=True)
+
+
+class _Heard(asyncio.Protocol):
+    """All that came."""
+
+    def __init__(self) -> None:
+        self.data = b""
+        self.ended = asyncio.Event()
+
+    def data_received(self, data: bytes) -> None:
+        self.data += data
+
+    def eof_received(self) -> None:
+        self.ended.set()
+
+
+async def test_what_comes_at_once_in_several_records_of_tls_is_read_as_it_was_sent(tmp_path: Path) -> None:
+    own, client = _contexts(tmp_path)
+    heard, sent = _Heard(), [f"piece {number};".encode() * number for number in range(1, 60)]
+    server = await asyncio.get_running_loop().create_server(lambda: BoundedReader(heard), "127.0.0.1", 0, ssl=own)
+    port = server.sockets[0].getsockname()[1]
+    _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=client, server_hostname="localhost")
+    for piece in sent:
+        writer.write(piece)  # each write is a record
+    writer.close()
+    async with asyncio.timeout(10):
+        await heard.ended.wait()
+    assert heard.data == b"".join(sent)
+    server.close()

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import ssl
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -13,9 +14,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
-from gateway.hub.config import Listen
+from gateway.hub.config import HubFile, Listen
 from tests.certified import make_certificate
 from tests.hubs import hub_file, run_hub
+from tests.waiting import wait_until
 
 
 def certificate_of_rsa(*, years: int = 1) -> tuple[bytes, bytes]:
@@ -90,6 +92,51 @@ async def test_a_renewed_certificate_is_shown_within_seconds_and_a_broken_one_ne
             _replace(pair, third[1].read_bytes(), third[2].read_bytes())
             await until(lambda: sum(one["event"] == "certificate_read" for one in logged) == 3)
             assert await shown_at(port) == "three"
+
+
+async def test_a_request_that_comes_at_once_in_several_records_is_read_as_it_was_sent(tmp_path: Path) -> None:
+    file = _with_tls(tmp_path)
+    async with run_hub(file) as hub, asyncio.timeout(20):
+        who = await hub.retailer()
+        reader, writer = await asyncio.open_connection("127.0.0.1", file.listen.port, ssl=_trusting())
+        for label in ("first", "second and longer", "third"):
+            body = json.dumps({"label": label}).encode()
+            writer.write(
+                f"POST /v1/api_keys HTTP/1.1\r\nHost: {file.url[8:]}\r\nAuthorization: Bearer {who.token}\r\n"
+                f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+            )
+            writer.write(body)  # most clients send head and body apart
+            head = await reader.readuntil(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 201 ")
+            length = next(int(line[16:]) for line in head.splitlines() if line.lower().startswith(b"content-length: "))
+            assert json.loads(await reader.readexactly(length))["label"] == label
+        writer.close()
+
+
+async def test_a_client_that_leaves_while_it_has_sent_a_request_ahead_is_no_fault_of_the_hub(tmp_path: Path) -> None:
+    file = _with_tls(tmp_path)
+    with structlog.testing.capture_logs() as logged:
+        async with run_hub(file) as hub, asyncio.timeout(20):
+            who = await hub.retailer()
+            head = f"Host: {file.url[8:]}\r\nAuthorization: Bearer {who.token}\r\n"
+            _, writer = await asyncio.open_connection("127.0.0.1", file.listen.port, ssl=_trusting())
+            async with hub.hub.store.writing():  # which the request waits for
+                writer.write(
+                    f"POST /v1/api_keys HTTP/1.1\r\n{head}Content-Type: application/json\r\nContent-Length: 13\r\n\r\n"
+                    f'{{"label":"x"}}GET /v1/api_keys HTTP/1.1\r\n{head}\r\n'.encode()
+                )
+                await wait_until(lambda: hub.hub.store.writers == 2)
+                writer.close()
+                await wait_until(lambda: not hub.hub.site.connection_limiter.connections)
+            await wait_until(lambda: any(one["event"] == "request" for one in logged))
+    assert [one for one in logged if one["log_level"] == "error"] == []
+
+
+def _with_tls(folder: Path) -> HubFile:
+    _, chain, key = make_certificate(folder, "localhost")
+    plain = hub_file(folder)
+    listen = Listen(port=plain.listen.port, certificate=chain, key=key)
+    return plain.model_copy(update={"listen": listen, "url": plain.url.replace("http:", "https:")})
 
 
 def _replace(pair: tuple[Path, Path], chain: bytes, key: bytes) -> None:
