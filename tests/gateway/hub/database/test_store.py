@@ -59,12 +59,16 @@ async def test_another_process_that_looks_takes_nothing_away_also_where_the_hub_
         )
         return (await asked.communicate())[0].decode().strip()
 
+    async def written(name: str) -> None:
+        async with store.writing() as tx:
+            await tx.execute(insert(retailers).values(id=f"ret-{name}", name=name, created=NOW))
+
     store = await HubStore.open(url)
+    await written("a")  # so it has a connection, and locks, when the file is opened again
     again = await HubStore.open(url)
     try:
-        for name, seen in (("a", "['a']"), ("b", "['a', 'b']"), ("c", "['a', 'b', 'c']")):
-            async with store.writing() as tx:
-                await tx.execute(insert(retailers).values(id=f"ret-{name}", name=name, created=NOW))
+        for name, seen in (("b", "['a', 'b']"), ("c", "['a', 'b', 'c']"), ("d", "['a', 'b', 'c', 'd']")):
+            await written(name)
             assert await elsewhere() == seen
     finally:
         await again.close()
