@@ -40,6 +40,8 @@ _ERRORS: tuple[tuple[type[Exception], type[exc.DBAPIError]], ...] = (
     (asyncpg.InternalClientError, exc.InterfaceError),  # the server ended in the middle of something
     (OSError, exc.OperationalError),  # the line was lost, or there was no answer in time
 )
+# Perhaps an answer is still to come, or another server is the one that writes now
+_ENDS_CONNECTION = (OSError, asyncpg.InternalClientError, asyncpg.ReadOnlySQLTransactionError)
 _REPLAN = "; SET LOCAL plan_cache_mode = force_custom_plan"
 _PARAMETER = re.compile(r"\$(\d+)", re.ASCII)
 _DRIVER_ERRORS = tuple(of_driver for of_driver, _ in _ERRORS)
@@ -228,8 +230,8 @@ class PostgreSQLDatabase:
         if error is None and self._may_keep(connection):
             self._kept.append((connection, asyncio.get_running_loop().time()))
             return
-        if isinstance(error, exc.DBAPIError) and isinstance(error.orig, OSError | asyncpg.InternalClientError):
-            connection.terminate()  # perhaps an answer is still to come
+        if isinstance(error, exc.DBAPIError) and isinstance(error.orig, _ENDS_CONNECTION):
+            connection.terminate()
         await self._pool.release(connection)
 
     def _may_keep(self, connection: PostgreSQLConnection) -> bool:

@@ -61,8 +61,9 @@ _DIGITS: Final = "234567abcdefghijklmnopqrstuvwxyz"  # as characters are ordered
 _INSTANT_CHARS: Final = 9  # of milliseconds since 1970, until the year 3084
 _MISSING_OBJECT_CODES = ("42703", "42P01")  # SQLSTATE: no such column, no such table
 _SQLITE_ERROR_CODE = 1  # https://sqlite.org/rescode.html: what a statement names is not there, or it is no SQL
-# SQLSTATE: connection, rollback, resources, shutdown, and a lock that was not free in time
-_TRANSIENT_CODES = ("08", "40", "53", "57", "55P03")
+# SQLSTATE: connection, rollback, resources, shutdown, a lock that was not free in time, and a server that is read-only:
+# after a failover the next connection leads to another one
+_TRANSIENT_CODES = ("08", "40", "53", "57", "55P03", "25006")
 
 
 class StoreUnavailable(OSError):  # noqa: N818 - it says what is the matter

@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 
 from gateway.hub.config import HubFile
 from gateway.hub.database.postgresql import MAX_CONNECTIONS, POOL_TIMEOUT_S
-from gateway.hub.database.store import HubStore
+from gateway.hub.database.store import HubStore, StoreUnavailable
 from gateway.hub.database.tables import messages, retailers
 from gateway.hub.deliveries import jobs as job_store
 from gateway.hub.deliveries.events import EventType, emit
@@ -328,4 +328,25 @@ async def test_who_waits_gets_the_first_connection_that_becomes_free(server: Pos
     await wait_until(lambda: begun == MAX_CONNECTIONS + 1, within=POOL_TIMEOUT_S / 2)
     may_end.set()
     await asyncio.gather(*tasks)
+    await store.close()
+
+
+async def test_a_server_that_became_read_only_is_unavailable_and_the_next_connection_is_to_another(
+    server: PostgreSQL,
+) -> None:
+    """As after a failover, where the same name leads to another server."""
+    store = await HubStore.open(server.database("kept_4"))
+
+    async def write(name: str) -> None:
+        async with store.writing() as tx:
+            await tx.execute(insert(retailers).values(id=f"ret-{name}", name=name, created=datetime.now(UTC)))
+
+    await write("a")
+    server.ask("postgres", "ALTER DATABASE kept_4 SET default_transaction_read_only = on")
+    server.ask("postgres", "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = 'kept_4'")
+    await asyncio.sleep(0.1)  # the event loop learns of it
+    with pytest.raises(StoreUnavailable, match="read-only"):
+        await write("b")
+    server.ask("postgres", "ALTER DATABASE kept_4 RESET default_transaction_read_only")
+    await write("b")
     await store.close()
