@@ -25,8 +25,9 @@ class SendWindow:
     check_at_mono: float = float("inf")
 
     def on_hello_sent(self, mono: float) -> None:
-        """Record that the hello was sent."""
+        """Record that the hello was sent. Until its answer, only `retry_at_mono` repeats it."""
         self.sent_seq, self.is_hello_acknowledged, self.retry_at_mono = 0, False, mono + self.retry_delay_s
+        self.check_at_mono = float("inf")
 
     def on_ack(self, stored_seq: int, mono: float) -> None:
         """Record the last event that the hub has stored: later ones are sent."""

@@ -41,3 +41,13 @@ def test_every_third_hello_without_an_answer_makes_the_line_anew_and_a_quiet_hub
     sending.on_ack(0, 100.0)
     assert sending.check_at_mono == 100.0 + CHECK_INTERVAL_S
     assert not sending.on_timeout()
+
+
+def test_the_hello_to_a_quiet_hub_is_sent_once_and_waits_for_its_answer() -> None:
+    sending = SendWindow()
+    sending.on_ack(7, 0.0)
+    quiet = sending.check_at_mono
+    sending.on_hello_sent(quiet)
+    assert min(sending.check_at_mono, sending.retry_at_mono) == quiet + EVENT_BACKOFF.first_s
+    sending.on_ack(7, quiet + 0.1)
+    assert sending.check_at_mono == quiet + 0.1 + CHECK_INTERVAL_S
