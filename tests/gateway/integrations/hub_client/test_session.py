@@ -66,6 +66,7 @@ HOME = "home-1"
 WATCHED_S = 0.2  # seconds of a flood's rest in which more than the pace would have been read
 PACE_S = 0.02  # seconds between two steps of a load: the hub's words and the house's writes mix
 READ_S = 0.05  # seconds in which the box reads one word: of two acks it reads only the newer one
+QUIET_S = 0.5  # seconds of silence after which a box looks whether its hub is there
 OWED_S = 1.0  # seconds in which a line that does not wait for its hub would have ended
 NO_FILE = HomeFileWriter(None, reload=lambda: None)
 
@@ -365,6 +366,20 @@ async def test_a_box_whose_hellos_have_no_answer_makes_its_line_anew(
             assert [one.again for one in there.hellos][:4] == [False, True, True, False]
             there.keeps = True
             await there.receipt(there.offers(make_offer()))
+
+
+async def test_a_box_that_had_nothing_to_say_for_long_says_hello_once_and_then_sends_its_events(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.integrations.hub_client.flow_control.CHECK_INTERVAL_S", QUIET_S)
+    async with (
+        homes_broker(HOME) as broker, made_box(tmp_path) as made, hub(made, broker, tmp_path) as there,
+        at_work(uplink(made, section(broker, tmp_path))),
+    ):  # fmt: skip
+        await wait_until(lambda: len(there.hellos) == 2)
+        await assert_stays(lambda: len(there.hellos) <= 4, 1.5 * QUIET_S)
+        await there.receipt(there.offers(make_offer()))
+        await wait_until(lambda: there.results)
 
 
 async def test_a_job_that_the_broker_kept_is_old_news_and_no_job(tmp_path: Path) -> None:
