@@ -7,9 +7,9 @@ GENERATOR_PINS := tests/gateway/hub/clients
 # The newest Python that all pinned wheels exist for; PYTHON=... overrides.
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
-# Most of a test is waiting; eight fit two cores.
+# Most of a test is waiting; ten fit two cores.
 WORKERS ?= 10
-# A test of a whole house waits for seconds, which eight workers on two busy cores can use up: what failed runs once more,
+# A test of a whole house waits for seconds, which ten workers on two busy cores can use up: what failed runs once more,
 # alone. What fails then is a failure. A worker, because only there a test of a group has the name under which it failed.
 ONCE_MORE := echo "What failed runs once more, alone:" && $(BIN)/python -m pytest -n 1 --dist loadgroup --last-failed \
 	--last-failed-no-failures none --maxfail 1
