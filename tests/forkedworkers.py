@@ -1,7 +1,7 @@
 """Forks the workers of pytest-xdist from a process that has read all tests.
 
 A worker that reads all tests itself takes 13 s of processor time for imports and for the tests' names, and a run has
-eight workers. Here one process, the stem, reads them once; each worker is a fork of it that has them in memory, and
+ten workers. Here one process, the stem, reads them once; each worker is a fork of it that has them in memory, and
 talks to pytest-xdist over the pipes of the process that execnet started for it (`tests/workerpipes.py`). The workers'
 fork servers (`tests/forkserver.py`) are forks of one too.
 
