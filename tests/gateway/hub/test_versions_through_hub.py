@@ -19,6 +19,7 @@ from gateway.protocol.ed25519 import PublicKey
 from tests.gateway.domain.delivery.shop import make_offer_v2, make_update, make_update_v2
 from tests.gateway.integrations.hub_client.test_session import HOME
 from tests.hubhouse import SERIAL, HubHouse, hub_house, new_offer
+from tests.waiting import wait_until
 
 SIZE = {"length": 400, "width": 300, "height": 200}
 
@@ -193,12 +194,19 @@ async def test_a_box_of_an_earlier_release_is_sent_nothing_that_it_does_not_unde
         body = {"connection": here.connection, "token": here.token(addressed)}
         status, problem = await here.ask("POST", "/v1/deliveries", body)
         assert (status, problem["code"]) == (409, "unsupported")
-        async with here.hub.hub.store.writing() as tx:
-            terms = await tx.scalar(select(connections.c.terms).filter_by(id=here.connection))
-            await tx.execute(update(connections).values(terms={**(terms or {}), "hub_signed": True}))
         named = said.model_dump(mode="json", include={"entrance", "carrier", "place", "window"})
         plain = {**named, "name": "plain", "expected_address": {"postcode": "75011"}, "dimensions": SIZE}
-        status, problem = await here.ask("POST", "/v1/deliveries", {"connection": here.connection, "delivery": plain})
+
+        async def is_asked_unsigned() -> bool:
+            nonlocal status, problem
+            async with here.hub.hub.store.writing() as tx:
+                terms = await tx.scalar(select(connections.c.terms).filter_by(id=here.connection))
+                await tx.execute(update(connections).values(terms={**(terms or {}), "hub_signed": True}))
+            body = {"connection": here.connection, "delivery": plain}
+            status, problem = await here.ask("POST", "/v1/deliveries", body)
+            return bool(problem["code"] != "signature_required")  # the home may tell its own terms at this moment
+
+        await wait_until(is_asked_unsigned)
         assert (status, [one["pointer"] for one in problem["errors"]]) == (409, ["/delivery/expected_address"])
         assert problem["detail"] == "The home's box does not understand `expected_address`."
         await here.stands(await here.offers(offer_v2(dimensions=SIZE)), State.WINDOW_OPEN)
