@@ -28,7 +28,7 @@ SWITCHED_OFF = "test_an_endpoint_that_got_another_address_while_it_was_switched_
 UNKNOWN = "test_a_database_of_a_version_that_is_unknown_here_is_refused_in_words_and_left_as_it_is"
 TOGETHER = "test_of_transactions_that_are_committed_together_one_that_fails_leaves_nothing_and_the_others_stay"
 BY_ITSELF = "test_where_sqlite_has_undone_transactions_by_itself_none_of_them_counts_as_kept_and_later_ones_are"
-ALONE = "test_where_a_failed_transaction_cannot_be_undone_alone_nobody_is_told_that_something_is_kept_which_is_not"
+ALONE = "test_a_transaction_that_sqlite_cannot_undo_is_not_committed_with_the_others_of_its_group"
 POSTGRESQL = "tests/gateway/hub/database/test_postgresql.py"
 KEPT = "test_a_transaction_uses_the_connection_of_the_one_before_and_another_if_the_server_has_ended_it"
 FREE = "test_who_waits_gets_the_first_connection_that_becomes_free"
@@ -289,7 +289,7 @@ MUTANTS: tuple[Mutant, ...] = (
         file="gateway/hub/database/sqlite.py",
         old="            if left_ms <= 0:\n                raise\n",
         new="            left_ms = BUSY_TIMEOUT_MS\n",
-        tests=(f"{STORE}::test_while_another_process_writes_for_long_nobody_waits_for_the_time_of_those_before_them",),
+        tests=(f"{STORE}::test_while_another_process_locks_the_file_each_request_waits_its_own_ten_seconds_at_most",),
     ),
     Mutant(
         name="what follows a body is a header",

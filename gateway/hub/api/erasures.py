@@ -56,9 +56,9 @@ class NewErasure(Model):
 class Erasure(Model):
     """An erasure. It contains the connections' ids, and no data of the customer.
 
-    `state`: `erasing` until nothing is left, which takes seconds; then `erased`. `deliveries`: how many were erased so
-    far. `cause`: who asked for it: the `retailer`, the `operator` of the hub, or the hub's `retention`, because the
-    connections had ended long ago.
+    `state` is `erasing` for some seconds, and then `erased`. `deliveries` is the number of deliveries that the hub has
+    erased until now. `cause` says who asked for the erasure: the `retailer`, or the `operator` of the hub. `retention`:
+    the hub erases the customer because the connections ended long ago.
     """
 
     id: ErasureId

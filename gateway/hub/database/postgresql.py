@@ -21,8 +21,10 @@ from gateway.hub.database.transaction import Transaction, finish_despite_cancel
 CONNECT_TIMEOUT_S, STATEMENT_TIMEOUT_S, POOL_TIMEOUT_S = 5.0, 10.0, 5.0
 CLOSE_TIMEOUT_S = 1.0
 MAX_CONNECTIONS = 20
-MAX_KEPT_CONNECTIONS = 8  # between transactions: giving one back to the pool is a task of its own each time
-MAX_IDLE_S = 120.0  # of a connection; a firewall or load balancer forgets it later, and tells nobody
+MAX_KEPT_CONNECTIONS = 8  # between transactions: asyncpg's pool starts a task each time a connection is given back
+MAX_IDLE_S = (
+    120.0  # of a connection; a firewall or load balancer drops a connection that is idle longer, without a message
+)
 MAX_COMBINED = 16  # changes in one statement
 _CACHED_STATEMENTS = 500  # of each connection
 
@@ -216,7 +218,7 @@ class PostgreSQLDatabase:
             if _is_open(connection):
                 if asyncio.get_running_loop().time() - since < MAX_IDLE_S:
                     return connection
-                connection.terminate()  # perhaps nobody would answer
+                connection.terminate()  # a firewall may have dropped it
             await self._pool.release(connection)
         self._waiting += 1
         try:

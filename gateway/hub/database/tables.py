@@ -37,7 +37,7 @@ class InstantColumn(TypeDecorator[datetime]):
         return _stored_instant
 
     def process_literal_param(self, value: datetime | None, dialect: Dialect) -> str:  # noqa: ARG002 - the interface
-        """Return what stands in a statement's text."""
+        """Return the stored value as SQL text."""
         return "NULL" if value is None else str(_stored_instant(value))
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[int | None], datetime | None]:  # noqa: ARG002 - the interface

@@ -246,8 +246,8 @@ def follow(
 ) -> EventSteps[V]:
     """Follow events without end: after each fault connect again, and continue after the last event.
 
-    `after`: the id of the event after which to begin; None: after the newest. While there is no event at all, there is
-    no such id, so the list is read once a second.
+    `after`: the id of the event after which to begin; None: after the newest event, which the client reads first. While
+    there is no event, the client reads the list once a second.
 
     Raises:
         RefusedError: the hub refuses it for good, such as a key that was revoked.

@@ -6,7 +6,7 @@ import sqlite3
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -139,71 +139,54 @@ async def test_who_is_cancelled_during_a_commit_finds_it_committed(
     await store.close()
 
 
+async def kept_of_a_group(folder: Path, fail: Callable[[sqlite3.Connection], object]) -> set[str]:
+    """Commit three transactions together, call `fail` in the second, commit a fourth; return whose rows are stored.
+
+    Each caller was told the truth about its row.
+    """
+    store = await HubStore.open(url(folder))
+    others_wait = asyncio.Event()
+
+    async def one(name: str) -> None:
+        async with store.writing() as tx:
+            await tx.execute(insert(retailers).values(id=f"ret-{name}", name=name, created=NOW))
+            if name == "failing":
+                assert isinstance(tx, sqlite.SQLiteTransaction)
+                await others_wait.wait()
+                fail(tx._connection)  # noqa: SLF001 - only the connection can do what a full or broken disk does
+
+    tasks = [asyncio.create_task(one(name)) for name in ("before", "failing", "after")]
+    await asyncio.sleep(0.01)
+    others_wait.set()
+    ends = await asyncio.gather(*tasks, return_exceptions=True)
+    await one("later")
+    async with store.reading() as tx:
+        kept = {name for (name,) in (await tx.execute(select(retailers.c.name))).all()}
+    await store.close()
+    told = {name for name, end in zip(("before", "failing", "after"), ends, strict=True) if end is None}
+    assert told | {"later"} == kept
+    return kept
+
+
 async def test_where_sqlite_has_undone_transactions_by_itself_none_of_them_counts_as_kept_and_later_ones_are(
     tmp_path: Path,
 ) -> None:
     """As on a full disk, also if the one whose statement failed goes on as if nothing had happened."""
-    store = await HubStore.open(url(tmp_path))
-    others_wait = asyncio.Event()
-
-    async def one(name: str, *, fails: bool = False) -> None:
-        async with store.writing() as tx:
-            await tx.execute(insert(retailers).values(id=f"ret-{name}", name=name, created=NOW))
-            if fails:
-                assert isinstance(tx, sqlite.SQLiteTransaction)
-                await others_wait.wait()
-                tx._connection.execute("ROLLBACK")  # noqa: SLF001 - as SQLite does, where it has no more room
-
-    before = asyncio.create_task(one("before"))
-    failing = asyncio.create_task(one("failing", fails=True))
-    after = asyncio.create_task(one("after"))
-    await asyncio.sleep(0.01)
-    others_wait.set()
-    ends = await asyncio.gather(before, failing, after, return_exceptions=True)
-    await one("later")
-    async with store.reading() as tx:
-        kept = {name for (name,) in (await tx.execute(select(retailers.c.name))).all()}
-    await store.close()
-    names = ("before", "failing", "after", "later")
-    told = {name for name, end in zip(names, [*ends, None], strict=True) if end is None}
-    assert told == kept
-    assert "failing" not in kept
-    assert "later" in kept
+    assert "failing" not in await kept_of_a_group(tmp_path, lambda connection: connection.execute("ROLLBACK"))
 
 
-async def test_where_a_failed_transaction_cannot_be_undone_alone_nobody_is_told_that_something_is_kept_which_is_not(
+async def test_a_transaction_that_sqlite_cannot_undo_is_not_committed_with_the_others_of_its_group(
     tmp_path: Path,
 ) -> None:
-    store = await HubStore.open(url(tmp_path))
-    others_wait = asyncio.Event()
-
     def refuse(action: int, what: str | None, *_: object) -> int:
         is_undo = action == sqlite3.SQLITE_SAVEPOINT and what == "ROLLBACK"
         return sqlite3.SQLITE_DENY if is_undo else sqlite3.SQLITE_OK
 
-    async def one(name: str, *, fails: bool = False) -> None:
-        async with store.writing() as tx:
-            await tx.execute(insert(retailers).values(id=f"ret-{name}", name=name, created=NOW))
-            if fails:
-                assert isinstance(tx, sqlite.SQLiteTransaction)
-                await others_wait.wait()
-                tx._connection.set_authorizer(refuse)  # noqa: SLF001 - as a disk does that cannot be read
-                raise ZeroDivisionError
+    def fail(connection: sqlite3.Connection) -> None:
+        connection.set_authorizer(refuse)  # as a disk does that cannot be read
+        raise ZeroDivisionError
 
-    before = asyncio.create_task(one("before"))
-    failing = asyncio.create_task(one("failing", fails=True))
-    after = asyncio.create_task(one("after"))
-    await asyncio.sleep(0.01)
-    others_wait.set()
-    ends = await asyncio.gather(before, failing, after, return_exceptions=True)
-    await one("later")
-    async with store.reading() as tx:
-        kept = {name for (name,) in (await tx.execute(select(retailers.c.name))).all()}
-    await store.close()
-    names = ("before", "failing", "after", "later")
-    told = {name for name, end in zip(names, [*ends, None], strict=True) if end is None}
-    assert told == kept
-    assert "failing" not in kept
+    assert "failing" not in await kept_of_a_group(tmp_path, fail)
 
 
 async def test_fifty_who_write_at_once_all_write(tmp_path: Path) -> None:
@@ -329,7 +312,7 @@ async def test_while_another_process_writes_everything_else_goes_on(tmp_path: Pa
     await store.close()
 
 
-async def test_while_another_process_writes_for_long_nobody_waits_for_the_time_of_those_before_them(
+async def test_while_another_process_locks_the_file_each_request_waits_its_own_ten_seconds_at_most(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite, "BUSY_TIMEOUT_MS", 500)

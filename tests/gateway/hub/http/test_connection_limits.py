@@ -371,14 +371,20 @@ async def test_who_says_at_once_that_it_sends_no_more_gets_its_answer(tmp_path: 
         writer.close()
 
 
+async def asked_with_100_continue(hub: RunningHub) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Send the head of a request whose body of 13 bytes is to follow once the hub wants it."""
+    who = await hub.retailer()
+    reader, writer = await connected(hub)
+    writer.write(
+        f"POST /v1/api_keys HTTP/1.1\r\nHost: {urlsplit(hub.url).netloc}\r\nAuthorization: Bearer {who.token}\r\n"
+        "Content-Type: application/json\r\nContent-Length: 13\r\nExpect: 100-continue\r\n\r\n".encode()
+    )
+    return reader, writer
+
+
 async def test_who_waits_for_100_continue_before_it_sends_a_body_gets_it(tmp_path: Path) -> None:
     async with hub_with(hub_file(tmp_path)) as hub, asyncio.timeout(10):
-        who = await hub.retailer()
-        reader, writer = await connected(hub)
-        writer.write(
-            f"POST /v1/api_keys HTTP/1.1\r\nHost: {urlsplit(hub.url).netloc}\r\nAuthorization: Bearer {who.token}\r\n"
-            "Content-Type: application/json\r\nContent-Length: 13\r\nExpect: 100-continue\r\n\r\n".encode()
-        )
+        reader, writer = await asked_with_100_continue(hub)
         assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
         writer.write(b'{"label":"x"}')
         assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 201 ")
@@ -390,12 +396,7 @@ async def test_a_request_that_the_end_of_the_hub_cuts_off_is_asked_to_come_again
 ) -> None:
     monkeypatch.setattr("gateway.hub.http.server.CLOSE_TIMEOUT_S", SHORT_S)
     async with hub_with(hub_file(tmp_path)) as hub, asyncio.timeout(10):
-        who = await hub.retailer()
-        reader, writer = await connected(hub)
-        writer.write(
-            f"POST /v1/api_keys HTTP/1.1\r\nHost: {urlsplit(hub.url).netloc}\r\nAuthorization: Bearer {who.token}\r\n"
-            "Content-Type: application/json\r\nContent-Length: 13\r\nExpect: 100-continue\r\n\r\n".encode()
-        )
+        reader, writer = await asked_with_100_continue(hub)
         await reader.readuntil(b"\r\n\r\n")  # the hub waits for the body, which never comes
     head, _, body = (await reader.read()).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 503 ")
