@@ -221,7 +221,9 @@ def _in_sqlite(url: str, work: Callable[[Connection], T], begin: str = "BEGIN IM
 
 
 async def _in_postgresql(url: str, work: Callable[[Connection], T]) -> T:
-    engine = create_async_engine(url, poolclass=NullPool, connect_args={"timeout": _CONNECT_TIMEOUT_S})
+    # `postgresql://` alone means a driver that the hub does not have
+    of_driver = make_url(url).set(drivername="postgresql+asyncpg")
+    engine = create_async_engine(of_driver, poolclass=NullPool, connect_args={"timeout": _CONNECT_TIMEOUT_S})
     try:
         async with engine.begin() as connection:
             await connection.execute(select(func.pg_advisory_xact_lock(_SCHEMA_LOCK_ID)))

@@ -350,3 +350,10 @@ async def test_a_server_that_became_read_only_is_unavailable_and_the_next_connec
     server.ask("postgres", "ALTER DATABASE kept_4 RESET default_transaction_read_only")
     await write("b")
     await store.close()
+
+
+async def test_a_url_that_names_no_driver_is_one_too(server: PostgreSQL) -> None:
+    store = await HubStore.open(server.database("kept_5").replace("postgresql+asyncpg://", "postgresql://"))
+    async with store.reading() as tx:
+        assert await tx.scalar(select(func.count()).select_from(retailers)) == 0
+    await store.close()
